@@ -1,0 +1,43 @@
+//! Words and codes of one failure → [`Diagnosis`]: why it failed, hard or soft, and on what evidence.
+//!
+//! Pure. Knowledge is data: `rules.toml`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
+
+pub mod reason;
+pub mod rules;
+
+pub use reason::{BounceType, Fault, Reason};
+pub use rules::Rules;
+
+use crate::report::{Action, Recipient};
+
+/// Why one recipient failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Why.
+    pub reason: Reason,
+    /// For good, for now, or not yet at all.
+    pub bounce_type: BounceType,
+    /// On what words or code, and where they stand: `rule 'no such user' in Diagnostic-Code`.
+    pub evidence: String,
+}
+
+impl Diagnosis {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        self.reason.fault()
+    }
+}
+
+/// Says why a recipient failed.
+pub fn diagnose(recipient: &Recipient, rules: &Rules) -> Diagnosis {
+    let (reason, evidence) = rules.reason(recipient);
+    let bounce_type = match recipient.action {
+        Action::Delayed => BounceType::Delayed,
+        _ => reason.bounce_type(),
+    };
+    Diagnosis {
+        reason,
+        bounce_type,
+        evidence,
+    }
+}
