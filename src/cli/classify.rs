@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             .iter()
             .map(|r| diagnosis::diagnose(r, &rules))
             .collect();
-        let line = MailLine::new(&file.to_string_lossy(), &report, &diagnoses);
+        let name = file.to_string_lossy();
+        let line = MailLine::new(&name, &report, &diagnoses);
         if args.json {
             serde_json::to_writer(&mut out, &line)?;
             writeln!(out)?;
