@@ -4,6 +4,7 @@
 
 pub mod reason;
 pub mod rules;
+pub mod smtp_reply;
 
 pub use reason::{BounceType, Fault, Reason};
 pub use rules::Rules;
