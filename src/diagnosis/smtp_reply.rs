@@ -50,7 +50,7 @@ pub fn status(text: &str) -> Option<Status> {
 pub fn command(text: &str) -> Option<Command> {
     for (at, _) in text.match_indices(' ') {
         let before = text[..at].rsplit(' ').next().unwrap_or_default();
-        let announced = ["after", "to", ">>>", "during", "for", "response"];
+        let announced = ["after", "to", ">>>", "our", "during", "for"];
         if announced
             .iter()
             .any(|word| before.eq_ignore_ascii_case(word))
