@@ -71,7 +71,7 @@ impl FromStr for Address {
         let special = |c: char| matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '"');
         if text.contains(forbidden)
             || domain.contains(special)
-            || (!quoted && local.contains(special))
+            || (!quoted && (local.contains(special) || local.contains('@')))
         {
             return Err(AddressError::Character);
         }
@@ -152,6 +152,11 @@ fn local_start(text: &str, from: usize, at: usize) -> Option<usize> {
         )
     };
     let local = &text[start..at];
+    // X.400: `DDA:SMTP=user@example.com`
+    let local = match local.get(..5) {
+        Some(kind) if kind.eq_ignore_ascii_case("smtp=") => &local[5..],
+        _ => local,
+    };
     let trimmed = local.trim_start_matches(junk);
     (!trimmed.is_empty()).then_some(at - trimmed.len())
 }

@@ -52,11 +52,6 @@ impl<'x> Header<'x> {
         (Header { fields }, &[])
     }
 
-    /// The number of fields.
-    pub(super) fn len(&self) -> usize {
-        self.fields.len()
-    }
-
     /// Whether there is a field of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
@@ -156,7 +151,7 @@ mod tests {
     #[test]
     fn text_without_a_header_is_all_body() {
         let (header, body) = split(b"Sorry, it failed\nTo: a@b.example\n");
-        assert_eq!(header.len(), 0);
+        assert!(header.fields.is_empty());
         assert_eq!(body.len(), 33);
     }
 
@@ -166,7 +161,10 @@ mod tests {
         raw.extend_from_slice(b"\nbody");
         let mut limits = Vec::new();
         let (header, body) = Header::split(&raw, &mut limits);
-        assert_eq!((header.len(), body), (MAX_HEADER_FIELDS, &b"body"[..]));
+        assert_eq!(
+            (header.fields.len(), body),
+            (MAX_HEADER_FIELDS, &b"body"[..])
+        );
         assert_eq!(limits, [Limit::Header]);
     }
 }

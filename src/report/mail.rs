@@ -10,8 +10,6 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub(super) struct Mail<'x> {
     pub(super) header: Header<'x>,
-    /// The media type of the whole, in lower case: `multipart/report`.
-    pub(super) media: String,
     /// The `report-type` of a `multipart/report`.
     pub(super) report_type: Option<String>,
     pub(super) parts: Vec<Part<'x>>,
@@ -30,10 +28,9 @@ impl<'x> Mail<'x> {
     pub(super) fn read(raw: &'x [u8], limits: &mut Vec<Limit>) -> Mail<'x> {
         let (header, body) = Header::split(raw, limits);
         let media = Media::of(&header);
-        let (name, report_type) = (media.name.clone(), media.report_type.clone());
+        let report_type = media.report_type.clone();
         Mail {
             header,
-            media: name,
             report_type,
             parts: mime::parts(media, body, limits),
         }

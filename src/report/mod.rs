@@ -3,18 +3,29 @@
 //! Pure: no clock, no I/O, no configuration. It finds out *who* failed and collects the words and codes that were said
 //! of each; what they mean is for [`crate::diagnosis`], what is done about it for [`crate::policy`].
 //!
-//! The way of a mail: [`limits`] cuts it, `header` and `mime` take it apart into a `mail`, `dsn` reads what it says to
-//! machines, and what it returns is `original`'s.
+//! The way of a mail: [`limits`] cuts it, `header` and `mime` take it apart into a `mail`, and `kind` asks in turn:
+//!
+//! - `feedback`: is it a complaint?
+//! - `dsn`: does it tell machines who failed (RFC 3464)?
+//! - `prose`: does it tell people, in one of the many ways in which mail systems do?
+//! - `auto_reply`: does a machine answer for somebody?
+//!
+//! `original` reads the header of the mail that came back.
 
 pub mod address;
+mod auto_reply;
 mod dsn;
+mod envelope;
+mod feedback;
 mod fields;
 mod header;
 mod html;
+mod kind;
 pub mod limits;
 mod mail;
 mod mime;
 mod original;
+mod prose;
 mod types;
 mod words;
 
@@ -22,9 +33,7 @@ pub use address::Address;
 pub use limits::Limit;
 pub use types::{Action, Command, Envelope, Kind, Original, Recipient, Report, Status};
 
-use header::Header;
 use mail::Mail;
-use mail_parser::parsers::MessageStream;
 
 /// Reads a mail. Never fails: a mail that can't be read is of [`Kind::None`] and its `evidence` says why.
 ///
@@ -57,64 +66,12 @@ pub fn parse(raw: &[u8]) -> Report {
     let mut report = Report {
         kind: Kind::None,
         evidence: "nothing in it is known".to_owned(),
-        envelope: envelope(&mail.header),
+        envelope: envelope::of(&mail.header),
         recipients: Vec::new(),
         original: Original::default(),
         limits: Vec::new(),
     };
-    if let Some(part) = mail.returned() {
-        let bytes = part.bytes();
-        let (header, _) = Header::split(&bytes, &mut limits);
-        report.original = original::of(&header);
-    }
-    if dsn::is_in(&mail) {
-        let found = dsn::recipients(&mail, &mut limits);
-        take_status(&mut report, found);
-    }
+    kind::read(&mut report, &mail, &mut limits);
     report.limits = limits;
     report
-}
-
-/// A delivery status part is a bounce where somebody failed or waits, else a notice of success.
-fn take_status(report: &mut Report, found: Vec<Recipient>) {
-    let is_failure =
-        |recipient: &Recipient| matches!(recipient.action, Action::Failed | Action::Delayed);
-    report.kind = match found.iter().any(is_failure) || found.is_empty() {
-        true => Kind::Bounce,
-        false => Kind::DeliveryNotice,
-    };
-    report.evidence = "a delivery status part (RFC 3464)".to_owned();
-    report.recipients = found.into_iter().filter(is_failure).collect();
-}
-
-fn envelope(header: &Header<'_>) -> Envelope {
-    let text = |name| header.text(name).map(|value| value.into_owned());
-    let addresses = |name| {
-        header
-            .all(name)
-            .flat_map(|value| address::in_text(&value).collect::<Vec<_>>())
-            .collect()
-    };
-    Envelope {
-        from: header.raw("From").and_then(sender),
-        subject: text("Subject"),
-        to_text: text("To"),
-        message_id: text("Message-ID").map(|id| id.trim_matches(['<', '>', ' ']).to_owned()),
-        to: addresses("To"),
-        delivered_to: addresses("Delivered-To"),
-        x_original_to: addresses("X-Original-To"),
-    }
-}
-
-/// `address (display name)`.
-fn sender(raw: &[u8]) -> Option<String> {
-    let mut terminated = raw.to_vec();
-    terminated.push(b'\n');
-    let value = MessageStream::new(&terminated).parse_address();
-    let first = value.as_address().and_then(|list| list.first().cloned());
-    match first.map(|first| (first.address, first.name)) {
-        Some((Some(address), Some(name))) => Some(format!("{address} ({name})")),
-        Some((Some(only), None) | (None, Some(only))) => Some(only.into_owned()),
-        _ => Some(header::decoded(raw).into_owned()).filter(|text| !text.is_empty()),
-    }
 }
