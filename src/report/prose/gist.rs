@@ -4,7 +4,9 @@ use super::text::starts_with;
 use crate::report::words::MAX_DIAGNOSTIC;
 
 /// Starts of lines after which a mail system only says what to do, or nothing. In lower case.
-const COURTESIES: [&str; 16] = [
+const COURTESIES: [&str; 18] = [
+    "reporting-mta:",
+    "final-recipient:",
     "no action is required",
     "for further assistance",
     "if you do so, please include",
