@@ -60,18 +60,20 @@ pub(super) fn read<'x>(
     let signs = signs::read(&text.lines);
     let failed: Vec<Address> = failed_header(mail);
     let suspicious = sender.is_daemon || sender.subject.is_some();
-    let certain = signs.phrase.is_some() || !failed.is_empty();
-    if !certain && !suspicious || sender.is_answer && !sender.is_daemon && failed.is_empty() {
+    let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
+    let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
+    if !certain && !suspicious || somebody_else && failed.is_empty() {
         return None;
     }
-    let recipients = if failed.is_empty() {
+    let mut recipients = if failed.is_empty() {
         named_recipients(&text, signs, limits)
     } else {
         header_recipients(&text, signs, failed)
     };
-    if recipients.is_empty()
-        && !(certain && suspicious || sender.is_daemon && sender.subject.is_some())
-    {
+    if recipients.is_empty() && sender.is_mail_system() {
+        recipients.extend(mentioned(mail, &text, signs));
+    }
+    if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
         return None;
     }
     let evidence = match (signs.phrase, sender.subject) {
@@ -83,7 +85,7 @@ pub(super) fn read<'x>(
         recipients,
         evidence,
         returned: text.returned,
-        certain: certain || sender.is_daemon && sender.subject.is_some(),
+        certain: certain || sender.is_mail_system(),
         signs,
         gist: gist::of(&text.lines),
     })
@@ -219,6 +221,48 @@ fn told_recipients(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec
     }
     recipients
 }
+
+/// The only foreign address that a mail system's own report mentions, where no line names one properly.
+fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient> {
+    const STAFF: [&str; 7] = [
+        "postmaster",
+        "mailer-daemon",
+        "abuse",
+        "support",
+        "helpdesk",
+        "admin",
+        "noc",
+    ];
+    let own: Vec<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
+        .into_iter()
+        .flat_map(|name| mail.header.all(name))
+        .flat_map(|value| {
+            super::address::in_text(&value)
+                .map(|a| a.key())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut foreign = text
+        .lines
+        .iter()
+        .take(MAX_MENTION_LINES)
+        .flat_map(|line| super::address::in_text(line))
+        .filter(|address| {
+            let local = address.local_part().to_ascii_lowercase();
+            !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+        });
+    let first = foreign.next()?;
+    if !foreign.all(|other| other.key() == first.key()) {
+        return None;
+    }
+    let mut recipient = fresh(first, signs, None);
+    words::take(&mut recipient, &gist::of(&text.lines));
+    recipient.source = "the only address in the text".to_owned();
+    Some(recipient)
+}
+
+/// Where a report names somebody in a sentence, it is a short one.
+const MAX_MENTION_LINES: usize = 100;
 
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
 fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {

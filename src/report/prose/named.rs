@@ -75,6 +75,13 @@ const ANNOUNCEMENTS: &[&str] = &[
     "message for",
     "mailbox is full",
     "quota violation for",
+    "exceeds allowed size",
+    "intended recipient",
+    "rejected recipient",
+    "email you addressed to email address",
+    "messages to",
+    "error delivering to",
+    "problem delivering to",
     "mailbox full",
     "local mailbox",
     "reach the following recipient",
@@ -266,6 +273,7 @@ fn leading_end(before: &str, after: &str) -> Option<usize> {
     let goes_on = trimmed.starts_with("on ")
         || trimmed.starts_with('(')
         || trimmed.starts_with("- ")
+        || trimmed.starts_with('[')
         || trimmed.starts_with('#');
     let column = rest.starts_with("   ") || rest.starts_with('\t');
     (bracketed || goes_on || column).then_some(at)

@@ -11,6 +11,8 @@ pub(in crate::report) struct Sender {
     pub(super) subject: Option<&'static str>,
     /// It calls itself an answer: a vacation reply, a read receipt.
     pub(in crate::report) is_answer: bool,
+    /// A mailing list passed it on.
+    pub(super) is_list: bool,
 }
 
 /// Names of mail systems, in lower case, as local part or in the display name.
@@ -165,6 +167,7 @@ impl Sender {
         Sender {
             is_daemon: from.contains("<>") || DAEMONS.iter().any(|name| from.contains(name)),
             subject: SUBJECTS.into_iter().find(|words| subject.contains(words)),
+            is_list: mail.header.has("List-Id") || mail.header.has("List-Post"),
             is_answer: ANSWERS.iter().any(|words| bare.starts_with(words)),
         }
     }

@@ -394,6 +394,94 @@ const PHRASES: &[Phrase] = &[
         Failed,
     ),
     ("failed addresses follow", "T-Online", Failed),
+    (
+        "to the following recipients could not be delivered because they are not accepting mail",
+        "AOL",
+        Failed,
+    ),
+    (
+        "we had trouble delivering your message. full details follow",
+        "Mac OS X Server",
+        Failed,
+    ),
+    ("here is your list of failed recipients", "Smail", Failed),
+    (
+        "this is a delivery failure notification message indicating that",
+        "Barracuda",
+        Failed,
+    ),
+    (
+        "an email you addressed to email address",
+        "Barracuda",
+        Failed,
+    ),
+    (
+        "this is the machine generated message from mail service",
+        "newmail.ru",
+        Named,
+    ),
+    (
+        "this is an automatically generated message from sendgrid",
+        "SendGrid",
+        Named,
+    ),
+    (
+        "your message was not able to be delivered to one of its intended recipients",
+        "SendGrid",
+        Failed,
+    ),
+    (
+        "this message was undeliverable due to the following reason",
+        "Netscape Messaging Server",
+        Failed,
+    ),
+    (
+        "this is a permanent error. the following address(es) failed",
+        "Exim",
+        Failed,
+    ),
+    (
+        "the e-mail system was unable to deliver the message",
+        "Exchange",
+        Failed,
+    ),
+    (
+        "a transcript of the attempts to send the message follows",
+        "SurfControl",
+        Failed,
+    ),
+    (
+        "this message could not be delivered due to a recipient error",
+        "Amazon SES",
+        Failed,
+    ),
+    (
+        "an error occurred while trying to deliver the mail",
+        "Amazon SES",
+        Failed,
+    ),
+    (
+        "the following addresses had delivery errors",
+        UNNAMED,
+        Failed,
+    ),
+    (
+        "your message could not be delivered to the following recipients",
+        "Mimecast",
+        Failed,
+    ),
+    (
+        "this is an automatically generated mimecast message",
+        "Mimecast",
+        Named,
+    ),
+    ("this is the mailmarshal gateway", "MailMarshal", Named),
+    (
+        "could not be delivered to one or more recipients",
+        UNNAMED,
+        Failed,
+    ),
+    ("we could not deliver your message", UNNAMED, Failed),
     // Other languages
     ("konnte nicht zugestellt werden", UNNAMED, Failed),
     (
@@ -508,6 +596,8 @@ pub(super) struct Signs {
     pub(super) system: Option<&'static str>,
     /// The first phrase that only a bounce or a warning has.
     pub(super) phrase: Option<&'static str>,
+    /// Whether one of these phrases is some mail system's own, so that nobody else writes it.
+    pub(super) own: bool,
     /// Whether it only warns of a delay.
     pub(super) delayed: bool,
 }
@@ -533,6 +623,7 @@ pub(super) fn read(lines: &[&str]) -> Signs {
         }
         if sign != Named {
             signs.phrase = signs.phrase.or(Some(phrase));
+            signs.own |= system != UNNAMED;
         }
         signs.delayed |= sign == Delayed;
     }
