@@ -127,8 +127,8 @@ fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limi
         let (header, _) = Header::split(returned.trim_start().as_bytes(), limits);
         report.original = original::of(&header);
     }
-    decide(report, Kind::Bounce, found.evidence.clone());
-    report.recipients = found.recipients.clone();
+    decide(report, found.kind, found.evidence.clone());
+    report.recipients.clone_from(&found.recipients);
     without_ourselves(report);
     if report.recipients.is_empty() && found.certain {
         let addressee = only_addressee(report, &found);

@@ -21,6 +21,8 @@ pub(super) struct Phrases {
     pub(super) announcing: Vec<String>,
     /// Words under which an address is asked for help.
     pub(super) helping: Words,
+    /// Words behind an address that say that it failed.
+    pub(super) failing: Words,
     /// Starts of lines that only say what to do.
     pub(super) courtesy: Words,
     /// In `From`: mail systems.
@@ -40,6 +42,8 @@ pub(super) enum Sign {
     Failed,
     /// Only the warning of a mail that waits says this.
     Delayed,
+    /// Only a notice of success says this.
+    Delivered,
     /// Names the mail system, but it may speak of something else than a failure.
     Named,
 }
@@ -105,6 +109,8 @@ struct System {
     failed: Vec<String>,
     #[serde(default)]
     delayed: Vec<String>,
+    #[serde(default)]
+    delivered: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +119,7 @@ struct Text {
     returned: Vec<String>,
     announcing: Vec<String>,
     helping: Vec<String>,
+    failing: Vec<String>,
     courtesy: Vec<String>,
 }
 
@@ -136,6 +143,7 @@ impl Phrases {
                 (Sign::Named, system.named),
                 (Sign::Failed, system.failed),
                 (Sign::Delayed, system.delayed),
+                (Sign::Delivered, system.delivered),
             ];
             for (sign, phrases) in told {
                 signs.extend(phrases.iter().map(|_| (system.name.clone(), sign)));
@@ -148,6 +156,7 @@ impl Phrases {
             returned: Words::of(file.text.returned),
             announcing: file.text.announcing,
             helping: Words::of(file.text.helping),
+            failing: Words::of(file.text.failing),
             courtesy: Words::of(file.text.courtesy),
             daemon: Words::of(file.header.daemon),
             bounce: Words::of(file.header.bounce),
@@ -167,6 +176,7 @@ mod tests {
             &PHRASES.systems,
             &PHRASES.returned,
             &PHRASES.helping,
+            &PHRASES.failing,
             &PHRASES.courtesy,
             &PHRASES.daemon,
             &PHRASES.bounce,

@@ -7,6 +7,7 @@
 mod gist;
 mod named;
 pub(super) mod notification;
+mod screen_names;
 mod sender;
 mod signs;
 mod text;
@@ -16,19 +17,22 @@ use super::address::Address;
 use super::dsn;
 use super::limits::{self, Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
-use super::types::{Action, Recipient};
+use super::types::{Action, Kind, Recipient};
 use super::words;
+use crate::diagnosis::smtp_reply;
 use named::{Form, Named};
 use signs::Signs;
 use text::Text;
 
 pub(super) use sender::Sender;
 
-/// A bounce in free text.
+/// What a mail system wrote in free text.
 #[derive(Debug)]
 pub(super) struct Found<'x> {
+    /// A bounce or a notice of success.
+    pub(super) kind: Kind,
     pub(super) recipients: Vec<Recipient>,
-    /// Why it is a bounce.
+    /// Why it is one.
     pub(super) evidence: String,
     /// The returned mail, where it stands below the text.
     pub(super) returned: Option<&'x str>,
@@ -49,7 +53,7 @@ impl Found<'_> {
     }
 }
 
-/// Reads the text of a mail, if it is a bounce.
+/// Reads the text of a mail, if a mail system wrote it of a failure, a delay or a success.
 pub(super) fn read<'x>(
     mail: &Mail<'_>,
     said: &'x str,
@@ -58,21 +62,41 @@ pub(super) fn read<'x>(
     let text = Text::read(said);
     let sender = Sender::of(mail);
     let signs = signs::read(&text.lines);
-    let failed: Vec<Address> = failed_header(mail);
+    let failed = failed_header(mail);
     let suspicious = sender.is_daemon || sender.subject.is_some();
     let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
     if !certain && !suspicious || somebody_else && failed.is_empty() {
         return None;
     }
+    if let Some(phrase) = signs.delivered.filter(|_| failed.is_empty()) {
+        return Some(Found {
+            kind: Kind::DeliveryNotice,
+            recipients: Vec::new(),
+            evidence: format!("the words '{phrase}'"),
+            returned: text.returned,
+            certain: false,
+            signs,
+            gist: String::new(),
+        });
+    }
     let mut recipients = if failed.is_empty() {
         named_recipients(&text, signs, limits)
     } else {
         header_recipients(&text, signs, failed)
     };
+    if recipients.is_empty() {
+        let members = screen_names::find(mail, &text.lines);
+        recipients.extend(
+            members
+                .into_iter()
+                .map(|(line, member)| fresh(member, signs, Some(line))),
+        );
+    }
     if recipients.is_empty() && sender.is_mail_system() {
         recipients.extend(mentioned(mail, &text, signs));
     }
+    take_gist(&mut recipients, &text.lines);
     if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
         return None;
     }
@@ -82,6 +106,7 @@ pub(super) fn read<'x>(
         (None, None) => "a mail system as sender that names a failed address".to_owned(),
     };
     Some(Found {
+        kind: Kind::Bounce,
         recipients,
         evidence,
         returned: text.returned,
@@ -220,6 +245,28 @@ fn told_recipients(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec
         first = next;
     }
     recipients
+}
+
+/// Where one recipient failed, and what stands behind it holds no code but the rest of the text does, all of it is about
+/// that recipient.
+fn take_gist(recipients: &mut [Recipient], lines: &[&str]) {
+    let [recipient] = recipients else {
+        for recipient in recipients
+            .iter_mut()
+            .filter(|recipient| recipient.diagnostic.is_none())
+        {
+            words::take(recipient, &gist::of(lines));
+        }
+        return;
+    };
+    if recipient.reply_code.is_none() && recipient.status.is_none() {
+        let gist = gist::of(lines);
+        let has_code =
+            smtp_reply::reply_code(&gist).is_some() || smtp_reply::status(&gist).is_some();
+        if has_code || recipient.diagnostic.is_none() {
+            words::take(recipient, &gist);
+        }
+    }
 }
 
 /// The only foreign address that a mail system's own report mentions, where no line names one properly.

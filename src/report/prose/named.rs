@@ -86,28 +86,7 @@ fn form(lines: &[&str], line: usize, place: &Range<usize>) -> Option<(Form, usiz
 
 /// Whether the blanks, bullets, quotes and brackets of a list may hold this character.
 fn is_decoration(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '<' | '['
-                | '('
-                | '"'
-                | '\''
-                | '`'
-                | '*'
-                | '-'
-                | '>'
-                | '•'
-                | '·'
-                | ':'
-                | '|'
-                | '+'
-                | '='
-                | '«'
-                | '„'
-                | '“'
-                | '”'
-        )
+    c.is_whitespace() || "<[(\"'`*->•·:|+=«„“”：＜「『【（、".contains(c)
 }
 
 /// `1.`, `2)`
@@ -142,7 +121,8 @@ fn leading_end(before: &str, after: &str) -> Option<usize> {
         || trimmed.starts_with('(')
         || trimmed.starts_with("- ")
         || trimmed.starts_with('[')
-        || trimmed.starts_with('#');
+        || trimmed.starts_with('#')
+        || PHRASES.failing.find(trimmed).is_some();
     let column = rest.starts_with("   ") || rest.starts_with('\t');
     (bracketed || goes_on || column).then_some(at)
 }

@@ -13,6 +13,8 @@ pub(super) struct Signs {
     pub(super) own: bool,
     /// Whether it only warns of a delay.
     pub(super) delayed: bool,
+    /// The phrase by which it is a notice of success, and nothing says otherwise.
+    pub(super) delivered: Option<&'static str>,
 }
 
 /// Looks for the known phrases in the lines of a text, also where a phrase is broken over two lines.
@@ -31,11 +33,19 @@ pub(super) fn read(lines: &[&str]) -> Signs {
         if !system.is_empty() {
             signs.system = signs.system.or(Some(system));
         }
-        if *sign != Sign::Named {
-            signs.phrase = signs.phrase.or(Some(PHRASES.systems.phrase(number)));
-            signs.own |= !system.is_empty();
+        let phrase = Some(PHRASES.systems.phrase(number));
+        match sign {
+            Sign::Named => {}
+            Sign::Delivered => signs.delivered = signs.delivered.or(phrase),
+            Sign::Failed | Sign::Delayed => {
+                signs.phrase = signs.phrase.or(phrase);
+                signs.own |= !system.is_empty();
+            }
         }
         signs.delayed |= *sign == Sign::Delayed;
+    }
+    if signs.phrase.is_some() {
+        signs.delivered = None;
     }
     signs
 }
