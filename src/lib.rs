@@ -3,10 +3,18 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
+//! - [`config`]: `config.yml` → what is meant by it
+//! - [`intake`]: how mail arrives, and the receipt by which its giver learns that it is safe
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
+//! - [`policy`]: what is done about it: suspend, count or ignore (pure)
+//! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`cli`]: one file a command
 
 pub mod cli;
+pub mod config;
 pub mod diagnosis;
+pub mod intake;
+pub mod ledger;
+pub mod policy;
 pub mod report;

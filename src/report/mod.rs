@@ -22,6 +22,8 @@ pub struct Report {
     pub envelope: Envelope,
     /// The failed (or delayed) recipients; empty unless `kind` is [`Kind::Bounce`].
     pub recipients: Vec<Recipient>,
+    /// Who complained; empty unless `kind` is [`Kind::Feedback`].
+    pub complainants: Vec<Address>,
     /// The mail that came back, as far as it was returned.
     pub original: Original,
     /// The limits that were hit: what lies beyond them was not read. Empty for nearly every mail.
@@ -194,9 +196,9 @@ pub struct Original {
     /// `Message-ID`, with angle brackets as it was sent.
     pub message_id: Option<String>,
     /// The address in `From`.
-    pub from: Option<String>,
+    pub from: Option<Address>,
     /// The addresses in `To`.
-    pub to: Vec<String>,
+    pub to: Vec<Address>,
     /// `Subject`, decoded.
     pub subject: Option<String>,
     /// The envelope sender (`Return-Path`), where the returned headers have it.
@@ -229,6 +231,7 @@ pub fn parse(_raw: &[u8]) -> Report {
         evidence: "nothing in it is known".to_owned(),
         envelope: Envelope::default(),
         recipients: Vec::new(),
+        complainants: Vec::new(),
         original: Original::default(),
         limits: Vec::new(),
     }
