@@ -9,6 +9,7 @@
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
+//! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
 pub mod cli;
@@ -18,3 +19,4 @@ pub mod intake;
 pub mod ledger;
 pub mod policy;
 pub mod report;
+pub mod telemetry;
