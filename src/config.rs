@@ -36,7 +36,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Handler {
     /// The SQLite database.
-    #[serde(deserialize_with = "values::path")]
+    #[serde(deserialize_with = "values::database")]
     pub dbfile: PathBuf,
     /// Where the raw mails of permanent failures are kept; unset, they are not.
     #[serde(default, deserialize_with = "values::optional_path")]
@@ -90,8 +90,7 @@ pub enum Complaints {
 }
 
 /// A platform and how it is told.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "values::WrittenPlatform")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform {
     /// Where its suspend URLs come from.
     pub target: Target,
@@ -116,6 +115,7 @@ pub struct Amqp {
 #[serde(deny_unknown_fields)]
 pub struct Smtp {
     /// Address and port.
+    #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
 }
 

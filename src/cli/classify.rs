@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
+/// Says of each mail what it is, who failed and why; no configuration, no side effect
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// One JSON object a line for each mail

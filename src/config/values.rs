@@ -6,11 +6,14 @@ use iri_string::spec::UriSpec;
 use iri_string::template::UriTemplateString;
 use iri_string::template::simple_context::SimpleContext;
 use lapin::uri::AMQPUri;
+use rustix::fs::{Access, access};
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -43,36 +46,121 @@ fn interpolate(text: &str) -> Result<String, String> {
     Ok(result)
 }
 
-/// A text, interpolated.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    interpolate(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+/// Reads a text, interpolates it, and makes of it what is meant. The fault is raised inside of the visitor, where the parser
+/// still knows key and line.
+fn meant<'de, D, T>(
+    deserializer: D,
+    make: impl FnOnce(String) -> Result<T, String>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Meant<F>(F);
+    impl<F, T> Visitor<'_> for Meant<F>
+    where
+        F: FnOnce(String) -> Result<T, String>,
+    {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            interpolate(text).and_then(self.0).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Meant(make))
 }
 
-/// A path, interpolated.
-pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    Ok(PathBuf::from(text(deserializer)?))
+/// A text, interpolated.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    meant(deserializer, Ok)
 }
 
 /// An optional path, interpolated.
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PathBuf>, D::Error> {
-    path(deserializer).map(Some)
+    meant(deserializer, |text| Ok(Some(PathBuf::from(text))))
+}
+
+/// An address and port to listen on.
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    meant(deserializer, |text| {
+        text.parse().map_err(|_| {
+            format!("{text} is no address and port; write for example 0.0.0.0:2525 or [::1]:2525")
+        })
+    })
+}
+
+/// The path of a database that can be written, or made.
+pub(super) fn database<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    meant(deserializer, |text| {
+        let file = PathBuf::from(text);
+        match database_fault(&file) {
+            None => Ok(file),
+            Some(fault) => Err(fault),
+        }
+    })
+}
+
+/// Why a database can't be there.
+fn database_fault(file: &Path) -> Option<String> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if file.is_dir() {
+        let file = file.display();
+        return Some(format!(
+            "{file} is a folder; write the path of a file in it"
+        ));
+    }
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Some(format!(
+            "the folder {folder} does not exist; make it (install -d -o bouncedemails {folder}), or write another path"
+        ));
+    }
+    // SQLite makes further files beside the database, so the folder must be writable, too.
+    let (path, error) = [folder, file]
+        .into_iter()
+        .filter(|path| path.exists())
+        .find_map(|path| {
+            Some((
+                path,
+                access(path, Access::READ_OK | Access::WRITE_OK).err()?,
+            ))
+        })?;
+    Some(format!(
+        "{} cannot be read and written by this user ({error}); mend its owner, or write another path",
+        path.display()
+    ))
 }
 
 /// A count, with an error that says what to write.
 pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let value = serde_yaml::Value::deserialize(deserializer)?;
-    value
-        .as_u64()
-        .and_then(|count| u32::try_from(count).ok())
-        .ok_or_else(|| {
-            let written = serde_yaml::to_string(&value).unwrap_or_default();
-            let written = written.trim();
-            de::Error::custom(format!(
-                "{written} is no count; write a whole number of 0 or more, for example 3"
-            ))
-        })
+    struct Count;
+    impl Visitor<'_> for Count {
+        type Value = u32;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number of 0 or more, for example 3")
+        }
+
+        fn visit_u64<E: de::Error>(self, count: u64) -> Result<u32, E> {
+            u32::try_from(count)
+                .map_err(|_| E::custom(format!("{count} is too large; write at most {}", u32::MAX)))
+        }
+
+        fn visit_i64<E: de::Error>(self, count: i64) -> Result<u32, E> {
+            Err(E::custom(format!(
+                "{count} is below zero; write a whole number of 0 or more, for example 3"
+            )))
+        }
+    }
+    deserializer.deserialize_any(Count)
 }
 
 /// Platforms by domain: at least one, lower-cased, none twice.
@@ -80,14 +168,14 @@ pub(super) fn domains<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Platform>, D::Error> {
     struct Domains;
-    impl<'de> de::Visitor<'de> for Domains {
+    impl<'de> Visitor<'de> for Domains {
         type Value = BTreeMap<String, Platform>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("domains, each with its base_url")
         }
 
-        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut domains = BTreeMap::new();
             while let Some(domain) = map.next_key::<String>()? {
                 let platform = map.next_value()?;
@@ -112,11 +200,10 @@ pub struct Period(pub Duration);
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = text(deserializer)?;
-        humantime::parse_duration(&text).map(Period).map_err(|_| {
-            de::Error::custom(format!(
-                "{text} is no span of time; write it as 7d, 12h or 30m"
-            ))
+        meant(deserializer, |text| {
+            humantime::parse_duration(&text)
+                .map(Period)
+                .map_err(|_| format!("{text} is no span of time; write it as 7d, 12h or 30m"))
         })
     }
 }
@@ -199,7 +286,7 @@ pub enum Target {
 /// A platform's keys as they are written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WrittenPlatform {
+struct WrittenPlatform {
     #[serde(deserialize_with = "text")]
     base_url: String,
     #[serde(default)]
@@ -214,18 +301,32 @@ enum UrlResolver {
     Xikolo,
 }
 
-impl TryFrom<WrittenPlatform> for Platform {
-    type Error = String;
+impl<'de> Deserialize<'de> for Platform {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = Platform;
 
-    fn try_from(written: WrittenPlatform) -> Result<Platform, String> {
-        let base_url = &written.base_url;
-        let target = match written.url_resolver {
-            UrlResolver::Default => base_url
-                .parse()
-                .map(Target::Template)
-                .map_err(|error: TemplateError| error.to_string()),
-            UrlResolver::Xikolo if is_http(base_url) => Ok(Target::Xikolo(base_url.clone())),
-            UrlResolver::Xikolo => Err(TemplateError::NoScheme.to_string()),
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a platform's keys, at least `base_url:`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Platform, A::Error> {
+                let written = WrittenPlatform::deserialize(MapAccessDeserializer::new(map))?;
+                written.meant().map_err(de::Error::custom)
+            }
+        }
+        deserializer.deserialize_map(Written)
+    }
+}
+
+impl WrittenPlatform {
+    fn meant(self) -> Result<Platform, String> {
+        let base_url = self.base_url;
+        let target = match self.url_resolver {
+            UrlResolver::Default => base_url.parse().map(Target::Template),
+            UrlResolver::Xikolo if is_http(&base_url) => Ok(Target::Xikolo(base_url.clone())),
+            UrlResolver::Xikolo => Err(TemplateError::NoScheme),
         };
         let target = target.map_err(|fault| format!("`base_url` {fault} (it is {base_url})"))?;
         Ok(Platform { target })
@@ -271,15 +372,15 @@ impl fmt::Debug for AmqpUrl {
 
 impl<'de> Deserialize<'de> for AmqpUrl {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The fault, not the URL: that one holds a password.
-        AMQPUri::from_str(&text(deserializer)?)
-            .map(AmqpUrl)
-            .map_err(|fault| {
-                de::Error::custom(format!(
+        meant(deserializer, |text| {
+            // The fault is told, not the URL: that one holds a password.
+            AMQPUri::from_str(&text).map(AmqpUrl).map_err(|fault| {
+                format!(
                     "{fault}; write amqp://USER:PASSWORD@HOST/VHOST, with %2f for the vhost /, and other special characters \
                      percent-encoded, too"
-                ))
+                )
             })
+        })
     }
 }
 
