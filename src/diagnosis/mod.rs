@@ -2,11 +2,16 @@
 //!
 //! Pure. Knowledge is data: `rules.toml`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
 
+mod codes;
 pub mod reason;
+mod rule_file;
 pub mod rules;
+pub mod smtp_reply;
+mod words;
 
 pub use reason::{BounceType, Fault, Reason};
-pub use rules::Rules;
+pub use rules::{RuleError, Rules};
+pub use words::MAX_DIAGNOSTIC;
 
 use crate::report::{Action, Recipient};
 

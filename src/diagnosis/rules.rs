@@ -1,23 +1,522 @@
-//! The rule engine: ordered rules from `rules.toml`, first match wins, codes where no words are known.
+//! The rule engine: ordered rules, the first whose conditions all hold decides.
+//!
+//! All phrases of all rules are one Aho-Corasick automaton: one walk over the words finds the few rules that are worth a
+//! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
+//! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
-use super::Reason;
-use crate::report::Recipient;
+use super::codes::{CodePattern, StatusPattern};
+use super::{Reason, rule_file, smtp_reply, words};
+use crate::report::{Command, Recipient, Status};
+use aho_corasick::{AhoCorasick, MatchKind};
+use regex::Regex;
+use std::collections::HashMap;
+
+/// The rules that come with the program.
+const BUILTIN: &str = include_str!("rules.toml");
 
 /// The compiled rules.
 #[derive(Debug)]
-pub struct Rules {}
+pub struct Rules {
+    /// In the order of the files.
+    rules: Vec<Rule>,
+    /// Every phrase of every rule once.
+    automaton: AhoCorasick,
+    /// For each phrase of the automaton, the rules that have it.
+    uses: Vec<Vec<Use>>,
+    /// The rules without words: they are always worth a look.
+    wordless: BitSet,
+}
+
+/// Why a user's rule file can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct RuleError {
+    /// The line in the file, counted from 1.
+    pub line: usize,
+    /// What is wrong with it, and what to write instead where that is known.
+    pub message: String,
+}
+
+/// One rule. An empty list is a condition that always holds.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Stands in the evidence.
+    pub name: String,
+    /// What it says when all conditions hold.
+    pub reason: Reason,
+    /// One of these phrases is in the words,
+    pub words: Vec<String>,
+    /// and one of these too,
+    pub and: Vec<String>,
+    /// and none of these,
+    pub not: Vec<String>,
+    /// and this matches the words,
+    pub pattern: Option<Regex>,
+    /// and one of these domains is that of the remote MTA, the reporting MTA or the recipient,
+    pub receivers: Vec<String>,
+    /// and the enhanced status is one of these,
+    pub statuses: Vec<StatusPattern>,
+    /// and the reply code is one of these,
+    pub codes: Vec<CodePattern>,
+    /// and the refused command is one of these.
+    pub commands: Vec<Command>,
+    /// A diagnostic that this rule decides.
+    pub example: Option<String>,
+    /// Where it stands in its file.
+    pub line: usize,
+}
+
+/// How a rule uses a phrase.
+#[derive(Debug, Clone, Copy)]
+struct Use {
+    rule: usize,
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Words,
+    And,
+    Not,
+}
 
 impl Rules {
     /// The rules that come with the program.
     pub fn builtin() -> Rules {
-        Rules {}
+        Rules::compile(builtin_rules())
+    }
+
+    /// The rules that come with the program, and in front of them a user's own (`handler.rules` in the configuration).
+    ///
+    /// ```
+    /// use bouncedemails::diagnosis::Rules;
+    /// let error = Rules::with_user_rules("[[rule]]\nname = 'x'\nreason = 'dead'\nwords = ['gone']").unwrap_err();
+    /// assert!(error.to_string().starts_with("line 3: no such reason: dead"));
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first line that is wrong: no TOML, an unknown key, reason, status, code or command, a bad pattern, a rule
+    /// that would match every bounce, or one that is not what decides its own example.
+    pub fn with_user_rules(toml_text: &str) -> Result<Rules, RuleError> {
+        let mut rules = rule_file::read(toml_text)?;
+        let own = rules.len();
+        rules.extend(builtin_rules());
+        let rules = Rules::compile(rules);
+        if let Some(error) = rules.wrong_examples(0..own).next() {
+            return Err(error);
+        }
+        Ok(rules)
+    }
+
+    /// The rules that do not decide their own examples.
+    fn wrong_examples(
+        &self,
+        range: std::ops::Range<usize>,
+    ) -> impl Iterator<Item = RuleError> + '_ {
+        range.filter_map(|index| {
+            let rule = &self.rules[index];
+            let decided_by = match self.decide(&Facts::of_example(rule)?) {
+                Some(found) if std::ptr::eq(found, rule) => return None,
+                Some(found) => format!("rule '{}' decides it", found.name),
+                None => "no rule matches it".to_owned(),
+            };
+            Some(RuleError {
+                line: rule.line,
+                message: format!(
+                    "rule '{}' does not decide its own example: {decided_by}",
+                    rule.name
+                ),
+            })
+        })
+    }
+
+    fn compile(rules: Vec<Rule>) -> Rules {
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut uses: Vec<Vec<Use>> = Vec::new();
+        let mut wordless = BitSet::new(rules.len());
+        for (index, rule) in rules.iter().enumerate() {
+            if rule.words.is_empty() {
+                wordless.insert(index);
+            }
+            let roles = [
+                (&rule.words, Role::Words),
+                (&rule.and, Role::And),
+                (&rule.not, Role::Not),
+            ];
+            for (phrases, role) in roles {
+                for phrase in phrases {
+                    let number = *numbers.entry(phrase.clone()).or_insert_with(|| {
+                        uses.push(Vec::new());
+                        uses.len() - 1
+                    });
+                    uses[number].push(Use { rule: index, role });
+                }
+            }
+        }
+        let mut phrases = vec![String::new(); uses.len()];
+        for (phrase, number) in numbers {
+            phrases[number] = phrase;
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .build(&phrases)
+            .expect("the phrases of a rule file of any sane size fit an automaton");
+        Rules {
+            rules,
+            automaton,
+            uses,
+            wordless,
+        }
     }
 
     /// Why `recipient` failed, and the evidence for it.
     pub(super) fn reason(&self, recipient: &Recipient) -> (Reason, String) {
-        match recipient.diagnostic {
-            Some(_) => (Reason::OnHold, "no rule knows these words".to_owned()),
-            None => (Reason::Undefined, "there are no words to go by".to_owned()),
+        match self.decide(&Facts::of(recipient)) {
+            Some(rule) => (
+                rule.reason,
+                format!("rule '{}' in {}", rule.name, recipient.source),
+            ),
+            None if recipient.diagnostic.is_some() => (
+                Reason::OnHold,
+                format!("no rule knows the words in {}", recipient.source),
+            ),
+            None => (
+                Reason::Undefined,
+                format!("there are no words to go by in {}", recipient.source),
+            ),
         }
+    }
+
+    /// The first rule whose conditions all hold.
+    fn decide(&self, facts: &Facts) -> Option<&Rule> {
+        let mut candidates = self.wordless.clone();
+        let mut anded = BitSet::new(self.rules.len());
+        let mut forbidden = BitSet::new(self.rules.len());
+        for found in self.automaton.find_overlapping_iter(&facts.words) {
+            if !starts_word(facts.words.as_bytes(), found.start()) {
+                continue;
+            }
+            for used in &self.uses[found.pattern().as_usize()] {
+                match used.role {
+                    Role::Words => candidates.insert(used.rule),
+                    Role::And => anded.insert(used.rule),
+                    Role::Not => forbidden.insert(used.rule),
+                }
+            }
+        }
+        candidates.iter().find_map(|index| {
+            let rule = &self.rules[index];
+            let words =
+                !forbidden.contains(index) && (rule.and.is_empty() || anded.contains(index));
+            (words && rule.holds(facts)).then_some(rule)
+        })
+    }
+}
+
+/// The rules of `rules.toml`; a test reads them all, so a mistake in them can't be released.
+fn builtin_rules() -> Vec<Rule> {
+    rule_file::read(BUILTIN).expect("rules.toml is checked by a test")
+}
+
+/// A phrase matches only from the start of a word: `full` is not in `helpful`.
+fn starts_word(text: &[u8], at: usize) -> bool {
+    at == 0 || !text[at].is_ascii_alphanumeric() || !text[at - 1].is_ascii_alphanumeric()
+}
+
+impl Rule {
+    /// Whether all conditions but `words`, `and` and `not` hold.
+    fn holds(&self, facts: &Facts) -> bool {
+        let any = |empty: bool, one: bool| empty || one;
+        any(
+            self.statuses.is_empty(),
+            facts
+                .status
+                .is_some_and(|s| self.statuses.iter().any(|p| p.matches(s))),
+        ) && any(
+            self.codes.is_empty(),
+            facts
+                .code
+                .is_some_and(|c| self.codes.iter().any(|p| p.matches(c))),
+        ) && any(
+            self.commands.is_empty(),
+            facts.command.is_some_and(|c| self.commands.contains(&c)),
+        ) && any(
+            self.receivers.is_empty(),
+            facts
+                .hosts
+                .iter()
+                .any(|host| self.receivers.iter().any(|d| is_within(host, d))),
+        ) && self
+            .pattern
+            .as_ref()
+            .is_none_or(|pattern| pattern.is_match(&facts.words))
+    }
+}
+
+/// Whether a host is a domain or lies within it.
+fn is_within(host: &str, domain: &str) -> bool {
+    let Some(start) = host.len().checked_sub(domain.len()) else {
+        return false;
+    };
+    let (front, end) = host.as_bytes().split_at(start);
+    end.eq_ignore_ascii_case(domain.as_bytes()) && matches!(front.last(), None | Some(b'.'))
+}
+
+/// What rules ask about.
+#[derive(Debug)]
+struct Facts<'a> {
+    /// The diagnostic, normalised.
+    words: String,
+    /// The status that says most: what the remote said in words is better evidence than what the reporter made of it.
+    status: Option<Status>,
+    code: Option<u16>,
+    command: Option<Command>,
+    /// The remote MTA, the reporting MTA, and the recipient's domain.
+    hosts: [&'a str; 3],
+}
+
+impl<'a> Facts<'a> {
+    fn of(recipient: &'a Recipient) -> Facts<'a> {
+        let text = words::head(recipient.diagnostic.as_deref().unwrap_or_default());
+        let telling = |status: &Status| (status.subject, status.detail) != (0, 0);
+        let said = smtp_reply::status(text);
+        Facts {
+            words: words::normalise(text),
+            status: said
+                .filter(telling)
+                .or(recipient.status.filter(telling))
+                .or(said)
+                .or(recipient.status),
+            code: smtp_reply::reply_code(text).or(recipient.reply_code),
+            command: recipient.command.or_else(|| smtp_reply::command(text)),
+            hosts: [
+                host(recipient.remote_mta.as_deref()),
+                host(recipient.reporting_mta.as_deref()),
+                recipient.address.domain(),
+            ],
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a rule's example, as the rule's receiver would say it.
+    fn of_example(rule: &'a Rule) -> Option<Facts<'a>> {
+        let text = words::head(rule.example.as_deref()?);
+        Some(Facts {
+            words: words::normalise(text),
+            status: smtp_reply::status(text),
+            code: smtp_reply::reply_code(text),
+            command: smtp_reply::command(text),
+            hosts: [rule.receivers.first().map_or("", String::as_str), "", ""],
+        })
+    }
+}
+
+/// The name in `mx.example.com. (192.0.2.5, the server for example.com)`.
+fn host(mta: Option<&str>) -> &str {
+    let name = mta
+        .unwrap_or_default()
+        .split([' ', '(', '['])
+        .next()
+        .unwrap_or_default();
+    name.trim_end_matches('.')
+}
+
+/// A set of rule numbers.
+#[derive(Debug, Clone)]
+struct BitSet(Vec<u64>);
+
+impl BitSet {
+    fn new(len: usize) -> BitSet {
+        BitSet(vec![0; len.div_ceil(64)])
+    }
+
+    fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    fn contains(&self, index: usize) -> bool {
+        self.0[index / 64] & (1 << (index % 64)) != 0
+    }
+
+    /// In ascending order.
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(at, block)| {
+            let mut left = *block;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
+                left &= left - 1;
+                Some(at * 64 + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_rule_decides_its_example() {
+        let rules = Rules::builtin();
+        let without: Vec<&str> = rules
+            .rules
+            .iter()
+            .filter(|rule| rule.example.is_none())
+            .map(|rule| rule.name.as_str())
+            .collect();
+        assert_eq!(without, Vec::<&str>::new(), "rules without an example");
+        let wrong: Vec<String> = rules
+            .wrong_examples(0..rules.rules.len())
+            .map(|error| error.to_string())
+            .collect();
+        assert!(wrong.is_empty(), "rules.toml:\n{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn builtin_patterns_have_a_phrase_in_front() {
+        for rule in Rules::builtin().rules {
+            assert!(
+                rule.pattern.is_none() || !rule.words.is_empty(),
+                "rule '{}' would always run its pattern",
+                rule.name
+            );
+        }
+    }
+
+    #[test]
+    fn builtin_names_are_told_apart() {
+        let rules = Rules::builtin().rules;
+        let mut names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
+    }
+
+    #[test]
+    fn mistakes_name_line_and_cure() {
+        let rule = "[[rule]]\nname = 'x'\nreason = 'expired'\n";
+        for (toml, error) in [
+            ("[[rule]\n", "line 1: "),
+            ("\n[[rules]]\n", "line 2: unknown field `rules`"),
+            ("[[rule]]\nname = 'x'\n", "line 1: missing field `reason`"),
+            (rule, "line 1: rule 'x' would match every bounce"),
+            (
+                &format!("{rule}word = ['a']"),
+                "line 4: unknown field `word`",
+            ),
+            (
+                &format!("{rule}words = ['a',\n ' ']"),
+                "line 5: an empty phrase",
+            ),
+            (
+                &format!("{rule}pattern = 'a('"),
+                "line 4: bad pattern: unclosed group",
+            ),
+            (
+                &format!("{rule}pattern = 'a{{9999}}{{9999}}'"),
+                "line 4: bad pattern: ",
+            ),
+            (
+                &format!("{rule}status = ['5.1']"),
+                "line 4: '5.1' is no status: write",
+            ),
+            (
+                &format!("{rule}code = ['5']"),
+                "line 4: '5' is no reply code: write",
+            ),
+            (
+                &format!("{rule}command = ['PING']"),
+                "line 4: 'PING' is no command: write CONN",
+            ),
+            (
+                &format!("{rule}words-of = 'y'"),
+                "line 4: no rule 'y' stands above",
+            ),
+            (
+                &format!("{rule}words = ['zz']\nexample = 'aa'"),
+                "line 1: rule 'x' does not decide its own example: no rule",
+            ),
+        ] {
+            let found = Rules::with_user_rules(toml).unwrap_err().to_string();
+            assert!(
+                found.starts_with(error) && !found.contains('\n'),
+                "{toml}\n{found}"
+            );
+        }
+    }
+
+    #[test]
+    fn users_rules_go_first_and_all_conditions_count() {
+        let rules = Rules::with_user_rules(
+            "[[rule]]
+            name = 'ours'
+            reason = 'filtered'
+            words = ['Mailbox full']
+            and = ['really']
+            not = ['perhaps']
+            pattern = 'full.*[0-9]$'
+            receiver = ['example.com']
+            status = ['5.2.*']
+            code = ['55*']
+            command = ['RCPT']",
+        )
+        .unwrap();
+        let decides = |words: &str, status: &str, code, command, host| {
+            let facts = Facts {
+                words: words.to_owned(),
+                status: status.parse().ok(),
+                code: Some(code),
+                command: Some(command),
+                hosts: ["", "", host],
+            };
+            rules.decide(&facts).is_some_and(|rule| rule.name == "ours")
+        };
+        let words = "mailbox full really 1";
+        assert!(decides(
+            words,
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "mx.example.com"
+        ));
+        assert!(!decides(
+            "mailbox full 1",
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "example.com"
+        ));
+        assert!(!decides(
+            "mailbox fullreally 1",
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "example.com"
+        ));
+        assert!(!decides(
+            "mailbox full really perhaps 1",
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "example.com"
+        ));
+        assert!(!decides(
+            "mailbox full really",
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "example.com"
+        ));
+        assert!(!decides(words, "5.1.1", 552, Command::Rcpt, "example.com"));
+        assert!(!decides(words, "5.2.2", 540, Command::Rcpt, "example.com"));
+        assert!(!decides(words, "5.2.2", 552, Command::Data, "example.com"));
+        assert!(!decides(
+            words,
+            "5.2.2",
+            552,
+            Command::Rcpt,
+            "notexample.com"
+        ));
     }
 }

@@ -71,7 +71,7 @@ impl FromStr for Address {
         let special = |c: char| matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '"');
         if text.contains(forbidden)
             || domain.contains(special)
-            || (!quoted && local.contains(special))
+            || (!quoted && (local.contains(special) || local.contains('@')))
         {
             return Err(AddressError::Character);
         }
@@ -80,6 +80,123 @@ impl FromStr for Address {
             at,
         })
     }
+}
+
+/// The addresses in running text or in an address list, in their order.
+///
+/// In running text only what looks like an address on the internet counts: the domain has a dot, or the address stands in
+/// angle brackets or is a literal. Quoted local parts and UTF-8 (RFC 6531) are read, trailing punctuation is not.
+///
+/// ```
+/// use bouncedemails::report::address::in_text;
+/// let text = "Mail to 'a.b@example.com' failed: <\"c d\"@example.org>.";
+/// let found: Vec<String> = in_text(text).map(|address| address.to_string()).collect();
+/// assert_eq!(found, ["a.b@example.com", "\"c d\"@example.org"]);
+/// ```
+pub fn in_text(text: &str) -> impl Iterator<Item = Address> {
+    spans(text).map(|(_, address)| address)
+}
+
+/// As [`in_text`], with the place where each address starts and ends.
+pub(super) fn spans(text: &str) -> impl Iterator<Item = (std::ops::Range<usize>, Address)> {
+    let mut from = 0;
+    memchr::memchr_iter(b'@', text.as_bytes()).filter_map(move |at| {
+        if at < from {
+            return None;
+        }
+        let (range, address) = around(text, from, at)?;
+        from = range.end;
+        Some((range, address))
+    })
+}
+
+/// The address whose `@` is at `at`, not reaching before `from`.
+fn around(text: &str, from: usize, at: usize) -> Option<(std::ops::Range<usize>, Address)> {
+    let start = local_start(text, from, at)?;
+    let end = domain_end(text, at)?;
+    let bracketed = text[..start].ends_with('<') && text[end..].starts_with('>');
+    let domain = &text[at + 1..end];
+    let literal = domain.starts_with('[');
+    if !bracketed && !literal && !domain.contains('.') {
+        return None;
+    }
+    let address = text[start..end].parse().ok()?;
+    Some((start..end, address))
+}
+
+fn local_start(text: &str, from: usize, at: usize) -> Option<usize> {
+    let window = {
+        let mut start = at.saturating_sub(Address::MAX_LEN).max(from);
+        while !text.is_char_boundary(start) {
+            start += 1;
+        }
+        start
+    };
+    let before = &text[window..at];
+    if let Some(quoted) = before.strip_suffix('"') {
+        let open = quoted.rfind('"')?;
+        return (open + 1 < quoted.len()).then_some(window + open);
+    }
+    let mut start = at;
+    for (i, c) in before.char_indices().rev() {
+        if !is_local(c) {
+            break;
+        }
+        start = window + i;
+    }
+    // Quotes, bullets and operators in front of an address are the text's, not the address's.
+    let junk = |c: char| {
+        matches!(
+            c,
+            '\'' | '`' | '*' | '=' | '|' | '&' | '?' | '!' | '{' | '.' | '/' | '~' | '^'
+        )
+    };
+    let local = &text[start..at];
+    // X.400: `DDA:SMTP=user@example.com`
+    let local = match local.get(..5) {
+        Some(kind) if kind.eq_ignore_ascii_case("smtp=") => &local[5..],
+        _ => local,
+    };
+    let trimmed = local.trim_start_matches(junk);
+    (!trimmed.is_empty()).then_some(at - trimmed.len())
+}
+
+fn domain_end(text: &str, at: usize) -> Option<usize> {
+    let after = &text[at + 1..];
+    if after.starts_with('[') {
+        let end = after.bytes().take(64).position(|b| b == b']')?;
+        return Some(at + 1 + end + 1);
+    }
+    let length = after
+        .char_indices()
+        .take(Address::MAX_LEN)
+        .find(|&(_, c)| !is_domain(c))
+        .map_or_else(
+            || {
+                after
+                    .chars()
+                    .take(Address::MAX_LEN)
+                    .map(char::len_utf8)
+                    .sum()
+            },
+            |(i, _)| i,
+        );
+    let domain = after[..length].trim_end_matches(['.', '-', '_']);
+    (!domain.is_empty() && !domain.starts_with('.')).then_some(at + 1 + domain.len())
+}
+
+/// RFC 5322 `atext` and the dot, and letters of alphabets that put blanks between words.
+fn is_local(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_letter(c)
+}
+
+fn is_domain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || is_letter(c)
+}
+
+/// Beyond U+2E80 stand the scripts of East Asia, whose text runs on into an address without a blank.
+fn is_letter(c: char) -> bool {
+    !c.is_ascii() && c < '\u{2E80}' && c.is_alphabetic()
 }
 
 impl fmt::Display for Address {
@@ -97,5 +214,46 @@ impl fmt::Debug for Address {
 impl serde::Serialize for Address {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        in_text(text).map(|a| a.to_string()).collect()
+    }
+
+    #[test]
+    fn punctuation_is_not_part_of_an_address() {
+        assert_eq!(
+            found("to: (a@b.example), 'c@D.example'; <e@localhost>."),
+            ["a@b.example", "c@d.example", "e@localhost"]
+        );
+        assert_eq!(
+            found("mailto:a+b=c@d.example?subject=x"),
+            ["a+b=c@d.example"]
+        );
+        assert_eq!(
+            found("宛先a@b.exampleに、müller@example.deへ"),
+            ["a@b.example", "müller@example.de"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_address_is_left() {
+        assert_eq!(
+            found("user@host @b.example a@ a@.b.example \"\"@b.example @@@"),
+            [""; 0]
+        );
+    }
+
+    #[test]
+    fn literals_and_odd_local_parts_are_read() {
+        assert_eq!(
+            found("u@[192.0.2.1] a..b.@d.example"),
+            ["u@[192.0.2.1]", "a..b.@d.example"]
+        );
     }
 }

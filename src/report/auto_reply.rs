@@ -1,0 +1,77 @@
+//! Answers by machines on behalf of living people: vacation and other automatic replies (RFC 3834, and without its headers),
+//! challenges, read receipts (RFC 8098).
+
+use super::mail::Mail;
+use super::prose::Sender;
+
+/// Headers that only automatic replies have.
+const HEADERS: [&str; 14] = [
+    "X-Autoreply",
+    "X-Autoreply-From",
+    "X-Auto-Reply-From",
+    "X-Autorespond",
+    "X-Autoresponder",
+    "X-Autoresponse",
+    "X-Mail-Autoreply",
+    "X-Vacation",
+    "X-MS-Exchange-Inbox-Rules-Loop",
+    "X-BoxTrapper-Match",
+    "X-TMDA-Confirm",
+    "X-ASK-Auth",
+    "X-Challenge",
+    "X-Out-Of-Office",
+];
+
+/// Subjects of challenges, in lower case.
+const CHALLENGES: [&str; 8] = [
+    "please confirm your message",
+    "please confirm your email",
+    "confirm your e-mail to",
+    "your email requires verification",
+    "verify your email to",
+    "message awaiting your confirmation",
+    "[sender verification]",
+    "spam arrest verification",
+];
+
+/// The field or part that makes the mail a read receipt.
+pub(super) fn receipt(mail: &Mail<'_>) -> Option<String> {
+    let is_receipt = mail.report_type.as_deref() == Some("disposition-notification")
+        || mail
+            .parts_of("message/disposition-notification")
+            .next()
+            .is_some();
+    is_receipt.then(|| "a disposition notification (RFC 8098)".to_owned())
+}
+
+/// The field or line that makes the mail an automatic reply.
+pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
+    let auto_submitted = mail
+        .header
+        .text("Auto-Submitted")
+        .unwrap_or_default()
+        .to_lowercase();
+    if auto_submitted.starts_with("auto-replied") || auto_submitted.contains("vacation") {
+        return Some(format!("Auto-Submitted: {auto_submitted} (RFC 3834)"));
+    }
+    if let Some(name) = HEADERS.into_iter().find(|name| mail.header.has(name)) {
+        return Some(format!("the header field {name}"));
+    }
+    for name in ["Precedence", "X-Precedence"] {
+        if mail.header.contains(name, "auto_reply") || mail.header.contains(name, "auto-reply") {
+            return Some(format!("auto_reply in {name}"));
+        }
+    }
+    if Sender::of(mail).is_answer {
+        return Some("the words of an automatic reply in Subject".to_owned());
+    }
+    let subject = mail
+        .header
+        .text("Subject")
+        .unwrap_or_default()
+        .to_lowercase();
+    let challenge = CHALLENGES
+        .into_iter()
+        .find(|words| subject.contains(words))?;
+    Some(format!("'{challenge}' in Subject"))
+}

@@ -1,0 +1,256 @@
+//! Delivery status notifications: RFC 3464, internationalised by RFC 6533, and what mail systems make of them.
+//!
+//! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
+//! by [`super::prose`].
+
+use super::address::{self, Address};
+use super::fields::{self, Field};
+use super::limits::{self, Limit, MAX_RECIPIENTS};
+use super::mail::Mail;
+use super::types::{Action, Recipient, Status};
+use super::words;
+
+/// The media types of the machine's part.
+const STATUS_PARTS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
+
+/// Whether the mail holds a delivery status part.
+pub(super) fn is_in(mail: &Mail<'_>) -> bool {
+    STATUS_PARTS
+        .iter()
+        .any(|media| mail.parts_of(media).next().is_some())
+}
+
+/// Every recipient that the delivery status parts name, whatever became of it.
+pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
+    let mut found = Vec::new();
+    for part in STATUS_PARTS.iter().flat_map(|media| mail.parts_of(media)) {
+        read(&part.text(), &mut found, limits);
+    }
+    found
+}
+
+/// Reads the fields of one delivery status part.
+pub(super) fn read(text: &str, found: &mut Vec<Recipient>, limits: &mut Vec<Limit>) {
+    let groups = fields::groups(text);
+    let reporting_mta = groups
+        .iter()
+        .find_map(|group| fields::get(group, "Reporting-MTA"))
+        .map(|value| without_type(value).to_owned());
+    for group in by_recipient(&groups) {
+        if found.len() >= MAX_RECIPIENTS {
+            limits::hit(limits, Limit::Recipients);
+            return;
+        }
+        found.extend(recipient(&group, reporting_mta.as_deref()));
+    }
+}
+
+/// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some put one
+/// between the fields of the same recipient: so a recipient begins where it is named.
+fn by_recipient<'a>(groups: &'a [Vec<Field<'a>>]) -> Vec<Vec<&'a Field<'a>>> {
+    let mut recipients: Vec<Vec<&Field<'_>>> = Vec::new();
+    for group in groups {
+        let named = group.iter().any(names_recipient);
+        let mut fresh = named;
+        for field in group {
+            let repeated = names_recipient(field)
+                && recipients.last().is_some_and(|last| {
+                    last.iter()
+                        .any(|other| other.name.eq_ignore_ascii_case(field.name))
+                });
+            if fresh || repeated {
+                recipients.push(Vec::new());
+                fresh = false;
+            }
+            if let Some(last) = recipients.last_mut() {
+                last.push(field);
+            }
+        }
+    }
+    recipients
+}
+
+fn names_recipient(field: &Field<'_>) -> bool {
+    field.name.eq_ignore_ascii_case("Final-Recipient")
+        || field.name.eq_ignore_ascii_case("Original-Recipient")
+}
+
+fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipient> {
+    let get = |name: &str| {
+        group
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| field.value.trim())
+            .find(|value| !value.is_empty())
+    };
+    let address_in = |name| get(name).and_then(typed_address);
+    let original_recipient = address_in("Original-Recipient");
+    let (address, named_by) = [
+        "Final-Recipient",
+        "Original-Recipient",
+        "X-Actual-Recipient",
+    ]
+    .into_iter()
+    .find_map(|name| Some((address_in(name)?, name)))?;
+    let status = get("Status").and_then(leading_status);
+    let action = action(get("Action"), status);
+    let mut recipient = Recipient {
+        address,
+        original_recipient,
+        action,
+        status,
+        reply_code: None,
+        command: None,
+        diagnostic: None,
+        reporting_mta: reporting_mta.map(str::to_owned),
+        remote_mta: get("Remote-MTA").map(|value| without_type(value).to_owned()),
+        source: named_by.to_owned(),
+    };
+    if let Some(diagnostic) = get("Diagnostic-Code") {
+        words::take(&mut recipient, without_type(diagnostic));
+        recipient.source = "Diagnostic-Code".to_owned();
+    }
+    Some(recipient)
+}
+
+/// The address in `rfc822; user@example.com`. Some systems leave out the type, add brackets or a comment.
+fn typed_address(value: &str) -> Option<Address> {
+    let (kind, address) = match value.split_once(';') {
+        Some((kind, address)) => (kind.trim(), address.trim()),
+        None => ("rfc822", value),
+    };
+    if kind.eq_ignore_ascii_case("x400") {
+        return None;
+    }
+    let decoded = if kind.eq_ignore_ascii_case("utf-8") || !address.contains('@') {
+        decoded_xtext(address)
+    } else {
+        address.replace("+2B", "+").replace("+3D", "=")
+    };
+    let address = match (decoded.find('<'), decoded.rfind('>')) {
+        (Some(open), Some(close)) if open < close => &decoded[open + 1..close],
+        _ => decoded.trim(),
+    };
+    address
+        .parse()
+        .ok()
+        .or_else(|| address::in_text(address).next())
+}
+
+/// Undoes xtext (RFC 3461 section 4) and unitext (RFC 6533 section 3): `+2B`, `\x{fc}`.
+fn decoded_xtext(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['+', '\\']) {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (code, length) = if let Some(hex) = rest.strip_prefix("\\x{") {
+            let end = hex.find('}').unwrap_or(0);
+            (hex.get(..end), end + 4)
+        } else {
+            (rest.strip_prefix('+').and_then(|hex| hex.get(..2)), 3)
+        };
+        let hex = code.filter(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        match hex
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok())
+            .and_then(char::from_u32)
+        {
+            Some(character) => {
+                plain.push(character);
+                rest = &rest[length..];
+            }
+            None => {
+                plain.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+        }
+    }
+    plain + rest
+}
+
+/// The part behind `dns;`, `smtp;`, `X-Postfix;`.
+fn without_type(value: &str) -> &str {
+    match value.split_once(';') {
+        Some((kind, rest))
+            if !kind.is_empty()
+                && kind
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) =>
+        {
+            rest.trim()
+        }
+        _ => value,
+    }
+}
+
+/// `5.1.1` of `5.1.1 (no such user)`.
+fn leading_status(value: &str) -> Option<Status> {
+    let end = value
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(value.len());
+    value[..end].parse().ok()
+}
+
+/// The action, as RFC 3464 or other systems spell it; where there is none, the status says it.
+fn action(value: Option<&str>, status: Option<Status>) -> Action {
+    let word = value
+        .unwrap_or_default()
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .find(|word| !word.is_empty())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    match word.as_str() {
+        "delayed" => Action::Delayed,
+        "delivered" | "deliverable" => Action::Delivered,
+        "relayed" => Action::Relayed,
+        "expanded" => Action::Expanded,
+        "" if status.is_some_and(|status| status.class == 2) => Action::Delivered,
+        _ => Action::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Vec<Recipient> {
+        let mut found = Vec::new();
+        read(text, &mut found, &mut Vec::new());
+        found
+    }
+
+    #[test]
+    fn recipients_without_blank_lines_between_them() {
+        let found = parsed(
+            "Reporting-MTA: dns; a.example\nFinal-Recipient: rfc822; b@c.example\nAction: failed\nStatus: 5.1.1 (x)\n\
+             Final-Recipient: <d@E.example>\nAction: Delayed\n\nDiagnostic-Code: smtp; 452 full\n",
+        );
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].reporting_mta.as_deref(), Some("a.example"));
+        assert_eq!(found[0].status, "5.1.1".parse().ok());
+        assert_eq!(found[1].address.as_str(), "d@e.example");
+        assert_eq!(
+            (found[1].action, found[1].reply_code),
+            (Action::Delayed, Some(452))
+        );
+    }
+
+    #[test]
+    fn internationalised_addresses_are_decoded() {
+        let address = |value| typed_address(value).map(|address| address.to_string());
+        assert_eq!(
+            address("utf-8; j\\x{fc}rgen@example.com").as_deref(),
+            Some("jürgen@example.com")
+        );
+        assert_eq!(
+            address("rfc822;a+2Bb@example.com").as_deref(),
+            Some("a+b@example.com")
+        );
+        assert_eq!(
+            address("rfc822;a+20@example.com").as_deref(),
+            Some("a+20@example.com")
+        );
+        assert_eq!(address("x400; /S=a/OU=b@c.example/"), None);
+        assert_eq!(address("utf-8; \\x{zz}+\\x{@"), None);
+    }
+}

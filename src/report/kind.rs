@@ -1,0 +1,164 @@
+//! Which kind of mail it is: asks each parser in turn, the surest first, and fills in the [`Report`].
+
+use super::header::Header;
+use super::limits::Limit;
+use super::mail::Mail;
+use super::types::{Action, Kind, Original, Recipient, Report};
+use super::{auto_reply, dsn, feedback, mime, original, prose};
+
+/// How often a report that was forwarded, or wrapped by a gateway, is unwrapped.
+const FORWARDS: usize = 2;
+
+/// Fills in what `mail` says.
+pub(super) fn read(report: &mut Report, mail: &Mail<'_>, limits: &mut Vec<Limit>) {
+    unwrap(report, mail, FORWARDS, limits);
+}
+
+fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Vec<Limit>) {
+    let returned = mail.returned().map(mime::Part::bytes);
+    if let Some(bytes) = &returned {
+        let (header, _) = Header::split(bytes, limits);
+        report.original = original::of(&header);
+    }
+    if let Some(evidence) = feedback::evidence(mail) {
+        return decide(report, Kind::Feedback, evidence);
+    }
+    let notes = mail.notes().join("\n");
+    if let Some(found) = prose::notification::read(&notes) {
+        report.recipients = found.recipients;
+        report.original = found.original;
+        return decide(report, found.kind, "an Amazon SES notification".to_owned());
+    }
+    if dsn::is_in(mail) && delivery_status(report, mail, &notes, limits) {
+        return;
+    }
+    if let Some(evidence) = auto_reply::receipt(mail) {
+        return decide(report, Kind::AutoReply, evidence);
+    }
+    let found = prose::read(mail, &notes, limits);
+    if found
+        .as_ref()
+        .is_none_or(|found| found.recipients.is_empty())
+        && forwards > 0
+    {
+        let below = found
+            .as_ref()
+            .and_then(|found| found.returned)
+            .map(str::as_bytes);
+        for raw in returned.as_deref().into_iter().chain(below) {
+            if forwarded(report, raw, forwards - 1, limits) {
+                return;
+            }
+        }
+    }
+    match found {
+        Some(found) => free_text(report, found, limits),
+        None => {
+            if let Some(evidence) = auto_reply::evidence(mail) {
+                decide(report, Kind::AutoReply, evidence);
+            }
+        }
+    }
+}
+
+fn decide(report: &mut Report, kind: Kind, evidence: String) {
+    report.kind = kind;
+    report.evidence = evidence;
+}
+
+/// A delivery status part is a bounce where somebody failed or waits, else a notice of success. False where it names
+/// nobody: then the text has to.
+fn delivery_status(
+    report: &mut Report,
+    mail: &Mail<'_>,
+    notes: &str,
+    limits: &mut Vec<Limit>,
+) -> bool {
+    let mut found = dsn::recipients(mail, limits);
+    if found.is_empty() {
+        return false;
+    }
+    let evidence = "a delivery status part (RFC 3464)".to_owned();
+    found.retain(|recipient| matches!(recipient.action, Action::Failed | Action::Delayed));
+    if found.is_empty() {
+        decide(report, Kind::DeliveryNotice, evidence);
+    } else {
+        prose::improve(notes, &mut found);
+        report.recipients = found;
+        decide(report, Kind::Bounce, evidence);
+    }
+    true
+}
+
+/// Whether the mail that `raw` is says who failed: a report inside of a forward.
+fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<Limit>) -> bool {
+    let mail = Mail::read(raw.trim_ascii_start(), limits);
+    if !dsn::is_in(&mail) && !prose::Sender::of(&mail).is_mail_system() {
+        return false;
+    }
+    let mut inner = Report {
+        kind: Kind::None,
+        evidence: String::new(),
+        envelope: report.envelope.clone(),
+        recipients: Vec::new(),
+        complainants: Vec::new(),
+        original: Original::default(),
+        limits: Vec::new(),
+    };
+    unwrap(&mut inner, &mail, forwards, limits);
+    let is_bounce = inner.kind == Kind::Bounce && !inner.recipients.is_empty();
+    if is_bounce {
+        report.recipients = inner.recipients;
+        report.original = inner.original;
+        decide(
+            report,
+            Kind::Bounce,
+            format!("{} of a forwarded mail", inner.evidence),
+        );
+    }
+    is_bounce
+}
+
+fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limit>) {
+    if let Some(returned) = found
+        .returned
+        .filter(|_| report.original == Original::default())
+    {
+        let (header, _) = Header::split(returned.trim_start().as_bytes(), limits);
+        report.original = original::of(&header);
+    }
+    decide(report, Kind::Bounce, found.evidence.clone());
+    report.recipients = found.recipients.clone();
+    without_ourselves(report);
+    if report.recipients.is_empty() && found.certain {
+        report
+            .recipients
+            .extend(only_addressee(&report.original, &found));
+    }
+}
+
+/// Drops addresses of ours that a text mentions beside the failed ones. One that stands alone failed: mail to oneself.
+fn without_ourselves(report: &mut Report) {
+    let sender = report.original.from.clone();
+    let path = report.original.return_path.clone();
+    let ours: Vec<String> = report
+        .envelope
+        .to
+        .iter()
+        .chain(sender.as_ref())
+        .chain(path.as_ref())
+        .map(super::Address::key)
+        .collect();
+    let is_ours = |recipient: &Recipient| ours.contains(&recipient.address.key());
+    if !report.recipients.iter().all(is_ours) {
+        report.recipients.retain(|recipient| !is_ours(recipient));
+    }
+}
+
+/// The addressee of the returned mail, where a bounce names nobody and only one comes into question.
+fn only_addressee(original: &Original, found: &prose::Found<'_>) -> Option<Recipient> {
+    match original.to.as_slice() {
+        [only] => Some(found.recipient(only.clone(), "To of the returned mail")),
+        _ => None,
+    }
+}

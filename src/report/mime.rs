@@ -1,0 +1,299 @@
+//! The MIME parts of a mail (RFC 2046), flat and in their order, each decoded to text when asked for.
+//!
+//! One pass over the lines, without recursion, so that no nesting exhausts the stack: multipart bodies are taken apart
+//! here, a returned mail (`message/rfc822`) stays one part. Lenient: a boundary that never comes, a missing end, text
+//! without a header all give parts with text. Field values, charsets and base64 are mail-parser's work.
+
+use super::header::Header;
+use super::html;
+use super::limits::{self, Limit, MAX_DEPTH, MAX_PARTS};
+use mail_parser::HeaderValue;
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::parsers::MessageStream;
+use memchr::memchr;
+use std::borrow::Cow;
+
+/// One MIME part that holds no further parts (a returned mail is one).
+#[derive(Debug)]
+pub(super) struct Part<'x> {
+    pub(super) media: Media,
+    body: &'x [u8],
+}
+
+/// What a header says of its body: `Content-Type` in lower case, and `Content-Transfer-Encoding`.
+#[derive(Debug)]
+pub(super) struct Media {
+    /// `text/plain`
+    pub(super) name: String,
+    /// The `report-type` of a `multipart/report`.
+    pub(super) report_type: Option<String>,
+    charset: Option<String>,
+    boundary: Option<Vec<u8>>,
+    encoding: Encoding,
+}
+
+/// RFC 2045 section 6; the others leave the bytes as they are.
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    None,
+    QuotedPrintable,
+    Base64,
+}
+
+impl Encoding {
+    fn of(header: &Header<'_>) -> Encoding {
+        match header.text("Content-Transfer-Encoding") {
+            Some(name) if name.eq_ignore_ascii_case("quoted-printable") => {
+                Encoding::QuotedPrintable
+            }
+            Some(name) if name.eq_ignore_ascii_case("base64") => Encoding::Base64,
+            _ => Encoding::None,
+        }
+    }
+}
+
+impl Media {
+    /// Longer values are cut: nobody needs them, and their parser is not linear.
+    const MAX_LEN: usize = 4096;
+
+    pub(super) fn of(header: &Header<'_>) -> Media {
+        let mut media = Media {
+            name: "text/plain".to_owned(),
+            report_type: None,
+            charset: None,
+            boundary: None,
+            encoding: Encoding::of(header),
+        };
+        let Some(raw) = header.raw("Content-Type") else {
+            return media;
+        };
+        let mut value = raw[..raw.len().min(Self::MAX_LEN)].to_vec();
+        value.push(b'\n');
+        if let HeaderValue::ContentType(parsed) = MessageStream::new(&value).parse_content_type() {
+            if let Some(subtype) = parsed.subtype() {
+                media.name = format!("{}/{subtype}", parsed.ctype()).to_ascii_lowercase();
+            }
+            let attribute = |name| parsed.attribute(name);
+            media.report_type = attribute("report-type").map(str::to_ascii_lowercase);
+            media.charset = attribute("charset").map(str::to_owned);
+            media.boundary = attribute("boundary")
+                .map(|b| b.trim_end().as_bytes().to_vec())
+                .filter(|b| !b.is_empty());
+        }
+        media
+    }
+
+    fn is_multipart(&self) -> bool {
+        self.name.starts_with("multipart/")
+    }
+}
+
+/// The parts of a body that is as `media` says.
+pub(super) fn parts<'x>(media: Media, body: &'x [u8], limits: &mut Vec<Limit>) -> Vec<Part<'x>> {
+    let mut parts = Vec::with_capacity(4);
+    let mut walk = Walk {
+        parts: &mut parts,
+        open: Vec::new(),
+        part: None,
+        limits,
+    };
+    walk.enter(media, 0);
+    walk.lines(body);
+    parts
+}
+
+/// The state of one pass over the lines.
+struct Walk<'a, 'x> {
+    parts: &'a mut Vec<Part<'x>>,
+    /// The boundaries of the multipart bodies that we are in, outermost first.
+    open: Vec<Vec<u8>>,
+    /// The part that we are in, and where its body starts; none between parts.
+    part: Option<(Media, usize)>,
+    limits: &'a mut Vec<Limit>,
+}
+
+impl<'x> Walk<'_, 'x> {
+    fn lines(&mut self, body: &'x [u8]) {
+        let mut at = 0;
+        while at < body.len() {
+            let next = memchr(b'\n', &body[at..]).map_or(body.len(), |n| at + n + 1);
+            if body[at] == b'-'
+                && let Some((level, last)) = self.boundary(&body[at..next])
+            {
+                self.leave(&body[..at]);
+                if self.parts.len() >= MAX_PARTS {
+                    limits::hit(self.limits, Limit::Parts);
+                    return;
+                }
+                self.open.truncate(level + 1);
+                if last {
+                    self.open.pop();
+                    at = next;
+                } else {
+                    let (header, rest) = Header::split(&body[next..], self.limits);
+                    let media = Media::of(&header);
+                    at = body.len() - rest.len();
+                    self.enter(media, at);
+                }
+            } else {
+                at = next;
+            }
+        }
+        self.leave(body);
+    }
+
+    /// The level of the boundary that a line is, and whether it is the closing one.
+    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
+        let line = line.strip_prefix(b"--")?.trim_ascii_end();
+        self.open
+            .iter()
+            .enumerate()
+            .rev()
+            .find_map(|(level, open)| match line.strip_prefix(open.as_slice())? {
+                b"" => Some((level, false)),
+                b"--" => Some((level, true)),
+                _ => None,
+            })
+    }
+
+    fn enter(&mut self, mut media: Media, start: usize) {
+        if media.is_multipart()
+            && let Some(boundary) = media.boundary.take()
+        {
+            if self.open.len() < MAX_DEPTH {
+                self.open.push(boundary);
+            } else {
+                limits::hit(self.limits, Limit::Parts);
+            }
+        }
+        self.part = Some((media, start));
+    }
+
+    /// Ends the part that we are in.
+    fn leave(&mut self, read: &'x [u8]) {
+        if let Some((media, start)) = self.part.take() {
+            let body = read.get(start..).unwrap_or_default();
+            self.parts.push(Part { media, body });
+        }
+    }
+}
+
+impl<'x> Part<'x> {
+    /// Whether this is the text in front of the first part of a multipart body.
+    pub(super) fn is_preamble(&self) -> bool {
+        self.media.is_multipart()
+    }
+
+    /// The bytes with their transfer encoding (RFC 2045) undone.
+    pub(super) fn bytes(&self) -> Cow<'x, [u8]> {
+        match self.media.encoding {
+            Encoding::None => Cow::Borrowed(self.body),
+            Encoding::QuotedPrintable => Cow::Owned(unquoted(self.body)),
+            Encoding::Base64 => {
+                base64_decode(self.body).map_or(Cow::Borrowed(self.body), Cow::Owned)
+            }
+        }
+    }
+
+    /// The part as text: decoded, and without its tags where it is HTML.
+    pub(super) fn text(&self) -> Cow<'x, str> {
+        let bytes = self.bytes();
+        let charset = self.media.charset.as_deref().unwrap_or_default();
+        let is_utf8 = charset.is_empty()
+            || charset.eq_ignore_ascii_case("utf-8")
+            || charset.eq_ignore_ascii_case("us-ascii");
+        let decoder = if is_utf8 {
+            None
+        } else {
+            charset_decoder(charset.as_bytes())
+        };
+        let text = match (decoder, bytes) {
+            (Some(decode), bytes) => Cow::Owned(decode(&bytes)),
+            (None, Cow::Borrowed(bytes)) => String::from_utf8_lossy(bytes),
+            (None, Cow::Owned(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        };
+        if self.media.name == "text/html" {
+            Cow::Owned(html::to_text(&text))
+        } else {
+            text
+        }
+    }
+}
+
+/// Undoes quoted-printable (RFC 2045 section 6.7), and leaves what is malformed as it stands.
+fn unquoted(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr(b'=', rest) {
+        plain.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        let hex = |b: Option<&u8>| b.and_then(|&b| char::from(b).to_digit(16));
+        let soft_break = rest
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t' | b'\r'))
+            .count();
+        if let (Some(high), Some(low)) = (hex(rest.first()), hex(rest.get(1))) {
+            plain.push((high * 16 + low) as u8);
+            rest = &rest[2..];
+        } else if rest.get(soft_break) == Some(&b'\n') {
+            rest = &rest[soft_break + 1..];
+        } else if soft_break < rest.len() {
+            plain.push(b'=');
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: &str) -> Vec<(String, String)> {
+        let mut limits = Vec::new();
+        let (header, body) = Header::split(raw.as_bytes(), &mut limits);
+        let media = Media::of(&header);
+        parts(media, body, &mut limits)
+            .iter()
+            .map(|part| (part.media.name.clone(), part.text().trim().to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn nested_parts_come_in_order() {
+        let parts = read(
+            "Content-Type: multipart/report; boundary=a\n\npreamble\n--a\nContent-Type: multipart/alternative;\n boundary=\"a b\"\n\n\
+             --a b\n\none\n--a b\nContent-Type: text/html\n\n<p>two</p>\n--a b--\nepilogue\n--a\nContent-Type: message/rfc822\n\nSubject: x\n\n--c\nthree\n",
+        );
+        let names: Vec<&str> = parts.iter().map(|part| part.0.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "multipart/report",
+                "multipart/alternative",
+                "text/plain",
+                "text/html",
+                "message/rfc822"
+            ]
+        );
+        assert_eq!(parts[2].1, "one");
+        assert_eq!(parts[4].1, "Subject: x\n\n--c\nthree");
+    }
+
+    #[test]
+    fn malformed_quoted_printable_stays() {
+        assert_eq!(unquoted(b"a=3Db= \r\nc=zz 5==\n="), b"a=bc=zz 5=");
+    }
+
+    #[test]
+    fn many_parts_are_cut() {
+        let mut raw = b"Content-Type: multipart/mixed; boundary=a\n\n".to_vec();
+        raw.extend(b"--a\n\n".repeat(MAX_PARTS + 10));
+        let mut limits = Vec::new();
+        let (header, body) = Header::split(&raw, &mut limits);
+        let media = Media::of(&header);
+        assert_eq!(parts(media, body, &mut limits).len(), MAX_PARTS);
+        assert_eq!(limits, [Limit::Parts]);
+    }
+}

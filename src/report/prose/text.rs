@@ -1,0 +1,153 @@
+//! The lines that a mail system wrote, apart from the returned mail that it put below them.
+
+use memchr::memchr;
+
+/// How many lines of free text are read: a report of a thousand recipients has a few thousand.
+const MAX_LINES: usize = 50_000;
+
+/// The words of a mail system, and what stands below them.
+#[derive(Debug)]
+pub(super) struct Text<'x> {
+    /// What is said, line by line, without line ends; a quoted mail without its quote marks.
+    pub(super) lines: Vec<&'x str>,
+    /// The returned mail, from its first header line on.
+    pub(super) returned: Option<&'x str>,
+}
+
+/// Phrases that a line starts with (behind dashes, stars and the like) which announces the returned mail. In lower case.
+const RETURNED: [&str; 45] = [
+    "below this line is a copy of the",
+    "below is a copy of the original message",
+    "enclosed is a copy of the message",
+    "enclosed is the original message",
+    "here is a copy of the first part of the message",
+    "this is a copy of the message",
+    "this is a copy of your message",
+    "this is a copy of the headers of the original message",
+    "this is a copy of the original message",
+    "included is a copy of the message",
+    "included below is the message",
+    "a copy of the original message below this line",
+    "a copy of the message follows",
+    "copy of the original message",
+    "the header of the original message is following",
+    "the header and top 20 lines of the message follows",
+    "the header of the original message",
+    "headers of the original message",
+    "the original message follows",
+    "the original message was attached",
+    "the body of the original message",
+    "original message follows",
+    "original message attached",
+    "original message as received",
+    "original message headers:",
+    "original message header",
+    "original message details:",
+    "original message",
+    "original mail info",
+    "original headers",
+    "message headers follow",
+    "message header follows",
+    "message header:",
+    "unsent message follows",
+    "unsent message below",
+    "returned message follows",
+    "returned message",
+    "returned mail --",
+    "start of returned message",
+    "your original message",
+    "your message reads (in part)",
+    "your message follows",
+    "forwarded message --",
+    "mensaje original",
+    "ursprüngliche nachricht",
+];
+
+impl<'x> Text<'x> {
+    pub(super) fn read(text: &'x str) -> Text<'x> {
+        let quoted = is_quoted(text);
+        let mut lines = Vec::with_capacity(32);
+        let mut at = 0;
+        while at < text.len() && lines.len() < MAX_LINES {
+            let end = memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |n| at + n);
+            let mut line = text[at..end].trim_end();
+            if quoted {
+                line = line.strip_prefix('>').unwrap_or(line);
+                line = line.strip_prefix(' ').unwrap_or(line);
+            }
+            let spoken = !lines.is_empty();
+            if spoken && announces_returned(line) {
+                return Text {
+                    lines,
+                    returned: text.get(end + 1..),
+                };
+            }
+            if starts_returned(line) {
+                return Text {
+                    lines,
+                    returned: text.get(at..),
+                };
+            }
+            if spoken || !line.trim().is_empty() {
+                lines.push(line);
+            }
+            at = end + 1;
+        }
+        Text {
+            lines,
+            returned: None,
+        }
+    }
+}
+
+/// Whether most of the text is quoted with `>`, as somebody forwards a bounce by hand.
+fn is_quoted(text: &str) -> bool {
+    let lines = || text.lines().take(60).filter(|line| !line.trim().is_empty());
+    let quoted = lines().filter(|line| line.starts_with('>')).count();
+    quoted > 3 && quoted * 2 > lines().count()
+}
+
+/// Whether the returned mail comes next.
+fn announces_returned(line: &str) -> bool {
+    if line.len() > 120 {
+        return false;
+    }
+    let phrase = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+    RETURNED.iter().any(|known| starts_with(phrase, known))
+}
+
+/// Whether the line is the first of the returned mail's header, with nothing to announce it.
+fn starts_returned(line: &str) -> bool {
+    starts_with(line, "received: ")
+        || starts_with(line, "return-path: ")
+        || starts_with(line, "x-envelope-from: ")
+}
+
+/// Whether `text` starts with `lower`, in any case of ASCII letters.
+pub(super) fn starts_with(text: &str, lower: &str) -> bool {
+    text.as_bytes()
+        .get(..lower.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(lower.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_returned_mail_is_not_said() {
+        let text = Text::read(
+            "\nIt failed\r\n\n--- Below this line is a copy of the message.\n\nSubject: x\n",
+        );
+        assert_eq!(text.lines, ["It failed", ""]);
+        assert_eq!(text.returned, Some("\nSubject: x\n"));
+        let text = Text::read("It failed\nReceived: from a\n");
+        assert_eq!(text.returned, Some("Received: from a\n"));
+    }
+
+    #[test]
+    fn a_quoted_bounce_is_read_without_its_marks() {
+        let text = Text::read("see:\n> a\n> b\n> c\n> d\n>\n> Original message follows.\n> x");
+        assert_eq!(text.lines, ["see:", "a", "b", "c", "d", ""]);
+    }
+}

@@ -1,0 +1,202 @@
+//! What a [`Report`] is made of: the words of DESIGN 4 as types.
+
+use super::Address;
+use super::limits::Limit;
+use serde::Serialize;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// What sort of mail it is.
+    pub kind: Kind,
+    /// Why it was taken for that kind: the field or line that decided, for a person to read.
+    pub evidence: String,
+    /// The headers of the mail itself that people and [`crate::policy`] ask for.
+    pub envelope: Envelope,
+    /// The failed (or delayed) recipients; empty unless `kind` is [`Kind::Bounce`].
+    pub recipients: Vec<Recipient>,
+    /// Who complained; empty unless `kind` is [`Kind::Feedback`].
+    pub complainants: Vec<Address>,
+    /// The mail that came back, as far as it was returned.
+    pub original: Original,
+    /// The limits that were hit: what lies beyond them was not read. Empty for nearly every mail.
+    pub limits: Vec<Limit>,
+}
+
+/// The sort of mail that came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Somebody could not be reached, or not yet.
+    Bounce,
+    /// A complaint (RFC 5965 feedback report).
+    Feedback,
+    /// An answer by a machine on behalf of a living recipient: vacation, challenge, read receipt (RFC 3834, RFC 8098).
+    AutoReply,
+    /// Delivered, relayed or expanded (RFC 3464 actions that are no failure).
+    DeliveryNotice,
+    /// Anything else: ordinary mail, list mail, spam, an unreadable mail.
+    None,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Bounce => "bounce",
+            Kind::Feedback => "feedback",
+            Kind::AutoReply => "auto-reply",
+            Kind::DeliveryNotice => "delivery-notice",
+            Kind::None => "none",
+        })
+    }
+}
+
+/// The headers of the mail itself, decoded (RFC 2047) and unfolded, but otherwise as they came: hostile text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// `From`, as `address (display name)` where there is a name.
+    pub from: Option<String>,
+    /// `Subject`.
+    pub subject: Option<String>,
+    /// `To`, as text: shown to people.
+    pub to_text: Option<String>,
+    /// `Message-ID`, without angle brackets.
+    pub message_id: Option<String>,
+    /// The addresses in `To`.
+    pub to: Vec<Address>,
+    /// The addresses in `Delivered-To`.
+    pub delivered_to: Vec<Address>,
+    /// The addresses in `X-Original-To`.
+    pub x_original_to: Vec<Address>,
+}
+
+/// One failed address in a report, and all that was said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address that failed (`Final-Recipient`, RFC 3464 section 2.3.2, or as the text names it).
+    pub address: Address,
+    /// The address it was sent to before forwarding, where the report gives one (`Original-Recipient`, section 2.3.1).
+    pub original_recipient: Option<Address>,
+    /// What became of it (`Action`, section 2.3.3).
+    pub action: Action,
+    /// The enhanced status code (`Status`, section 2.3.4, or found in the text).
+    pub status: Option<Status>,
+    /// The SMTP reply code that was found in the diagnostic text: 400 to 599.
+    pub reply_code: Option<u16>,
+    /// The SMTP command that was refused, where the text says.
+    pub command: Option<Command>,
+    /// What was said of the failure, in one line: continuation lines are joined, white space is folded.
+    pub diagnostic: Option<String>,
+    /// Who reports (`Reporting-MTA`), without the type.
+    pub reporting_mta: Option<String>,
+    /// Who refused (`Remote-MTA`), without the type.
+    pub remote_mta: Option<String>,
+    /// Where the address and the diagnostic were found, for a person to read: `Final-Recipient`, `Postfix text, line 12`.
+    pub source: String,
+}
+
+/// RFC 3464 section 2.3.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Could not be delivered, and will not be tried again.
+    Failed,
+    /// Not delivered yet; still being tried.
+    Delayed,
+    /// Delivered.
+    Delivered,
+    /// Handed on to a system that sends no notices.
+    Relayed,
+    /// Delivered to a list or alias that sends it on.
+    Expanded,
+}
+
+/// The SMTP command (RFC 5321 section 4.1.1) that the remote system refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Command {
+    /// The connection itself, or the greeting.
+    Conn,
+    /// HELO, EHLO or LHLO.
+    Ehlo,
+    /// STARTTLS.
+    Starttls,
+    /// AUTH.
+    Auth,
+    /// MAIL FROM.
+    Mail,
+    /// RCPT TO.
+    Rcpt,
+    /// DATA, or the end of it.
+    Data,
+}
+
+/// An enhanced mail system status code (RFC 3463): class, subject, detail.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Status {
+    /// 2 success, 4 temporary, 5 permanent.
+    pub class: u8,
+    /// 0 other, 1 address, 2 mailbox, 3 system, 4 network, 5 protocol, 6 content, 7 policy.
+    pub subject: u16,
+    /// The detail within the subject.
+    pub detail: u16,
+}
+
+impl FromStr for Status {
+    type Err = ();
+
+    /// Reads `5.1.1`; nothing before or after it.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('.');
+        let (Some(class), Some(subject), Some(detail), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(());
+        };
+        let number = |part: &str| {
+            let digits = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| part.parse::<u16>().ok()).flatten().ok_or(())
+        };
+        let class = match class {
+            "2" => 2,
+            "4" => 4,
+            "5" => 5,
+            _ => return Err(()),
+        };
+        Ok(Status {
+            class,
+            subject: number(subject)?,
+            detail: number(detail)?,
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.class, self.subject, self.detail)
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The returned mail, as far as the report holds it. All of it is hostile text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Original {
+    /// `Message-ID`, with angle brackets as it was sent.
+    pub message_id: Option<String>,
+    /// The address in `From`.
+    pub from: Option<Address>,
+    /// The addresses in `To`.
+    pub to: Vec<Address>,
+    /// `Subject`, decoded.
+    pub subject: Option<String>,
+    /// The envelope sender (`Return-Path`), where the returned headers have it.
+    #[serde(skip)]
+    pub return_path: Option<Address>,
+}
