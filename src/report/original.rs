@@ -12,9 +12,7 @@ pub(super) fn of(header: &Header<'_>) -> Original {
         from: text("From").and_then(|from| address::in_text(&from).next()),
         to: header
             .all("To")
-            .flat_map(|to| {
-                address::in_text(&to).collect::<Vec<_>>()
-            })
+            .flat_map(|to| address::in_text(&to).collect::<Vec<_>>())
             .collect(),
         subject: text("Subject"),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
