@@ -9,9 +9,11 @@
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
+//! - [`archive`]: the raw mail behind every suspension
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;
