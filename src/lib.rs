@@ -10,6 +10,7 @@
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
+//! - [`suspend`]: what the ledger holds → HTTP
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
@@ -21,4 +22,5 @@ pub mod intake;
 pub mod ledger;
 pub mod policy;
 pub mod report;
+pub mod suspend;
 pub mod telemetry;
