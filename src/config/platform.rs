@@ -189,8 +189,14 @@ mod tests {
         for (headers, fault) in [
             ("{'a b': x}", "`headers` has `a b`, which is no header name"),
             ("{Host: x}", "which the program sets itself"),
-            ("{X-Token: \"sec\\nret\"}", "characters that no header can hold"),
-            ("{X-Token: '${NOT_SET_ANYWHERE}'}", "NOT_SET_ANYWHERE is not set"),
+            (
+                "{X-Token: \"sec\\nret\"}",
+                "characters that no header can hold",
+            ),
+            (
+                "{X-Token: '${NOT_SET_ANYWHERE}'}",
+                "NOT_SET_ANYWHERE is not set",
+            ),
             ("{X-A: x, x-a: y}", "stands there twice"),
         ] {
             let yaml = format!("{{base_url: 'https://a.example/{{address}}', headers: {headers}}}");

@@ -147,7 +147,10 @@ pub fn words(asked: &Asked) -> String {
     match asked {
         Ok(answer) => {
             let body = answer.body.trim();
-            let end = body.char_indices().nth(SHOWN).map_or(body.len(), |(at, _)| at);
+            let end = body
+                .char_indices()
+                .nth(SHOWN)
+                .map_or(body.len(), |(at, _)| at);
             format!("{} / {}", answer.status.as_u16(), Printable(&body[..end]))
         }
         Err(unreachable) => Printable(&unreachable.to_string()).to_string(),
@@ -186,10 +189,7 @@ mod tests {
     #[test]
     fn a_rate_limit_and_a_pause_concern_every_suspension() {
         let pause = Meaning::Passing(Strain::Pause(Duration::from_secs(7)));
-        assert_eq!(
-            meaning(&answered(429, None)),
-            Meaning::Passing(Strain::All)
-        );
+        assert_eq!(meaning(&answered(429, None)), Meaning::Passing(Strain::All));
         assert_eq!(meaning(&answered(429, Some(7))), pause);
         assert_eq!(meaning(&answered(503, Some(7))), pause);
         assert_eq!(meaning(&answered(403, Some(7))), Meaning::Refused);
@@ -233,6 +233,9 @@ mod tests {
         let json = "{\"processd_email\": \"a@b.example\"}";
         assert_eq!(answer(format!("{json}\n")), format!("200 / {json}"));
         assert_eq!(answer("a\n\u{1b}[2J".to_owned()), r"200 / a\u{a}\u{1b}[2J");
-        assert_eq!(answer("ä".repeat(300)), format!("200 / {}", "ä".repeat(200)));
+        assert_eq!(
+            answer("ä".repeat(300)),
+            format!("200 / {}", "ä".repeat(200))
+        );
     }
 }

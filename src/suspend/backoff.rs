@@ -16,10 +16,7 @@ impl Backoff {
     /// tried again together.
     pub fn wait(&self, tries: u32, random: f64) -> Duration {
         let doublings = tries.saturating_sub(1).min(31);
-        let wait = self
-            .first
-            .saturating_mul(1 << doublings)
-            .min(self.longest);
+        let wait = self.first.saturating_mul(1 << doublings).min(self.longest);
         wait.mul_f64(1.0 - random.clamp(0.0, 1.0) / 2.0)
     }
 }

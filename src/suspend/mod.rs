@@ -117,11 +117,7 @@ impl Suspender {
     /// Posts what is pending and what becomes so, until told to stop. Requests that are on their way then get a moment to end; what they
     /// leave open stays pending.
     pub async fn run(self, shutdown: CancellationToken) {
-        let recorder = tokio::spawn(recorder::run(
-            self.ledger,
-            self.attempts,
-            shutdown.clone(),
-        ));
+        let recorder = tokio::spawn(recorder::run(self.ledger, self.attempts, shutdown.clone()));
         let mut workers: JoinSet<()> = self
             .workers
             .into_iter()
@@ -166,7 +162,9 @@ pub async fn tell(
     let asked = match Resolver::new(&platform.target).template(&client).await {
         Ok(template) => {
             let body = notice::body(platform.body, suspension);
-            client.post(&template.expand(&suspension.address), body).await
+            client
+                .post(&template.expand(&suspension.address), body)
+                .await
         }
         Err(fault) => Err(fault),
     };

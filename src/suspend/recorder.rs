@@ -67,7 +67,9 @@ async fn settle(
             Err(panic) => panic.to_string(),
         };
         if !faulty {
-            error!("What the platforms answered cannot be recorded: {fault}. It is tried again until it works.");
+            error!(
+                "What the platforms answered cannot be recorded: {fault}. It is tried again until it works."
+            );
             faulty = true;
         }
         tokio::select! {

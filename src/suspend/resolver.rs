@@ -3,7 +3,7 @@
 use super::answer::{Unreachable, retry_after};
 use super::client::Client;
 use crate::config::{Target, Template};
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
 use http::{Request, Response, StatusCode};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use serde::Deserialize;
@@ -213,10 +213,13 @@ fn no_url(why: String) -> Unreachable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::HeaderValue;
 
     #[test]
     fn a_relative_template_is_completed() {
-        let base: Url = "https://user:secret@a.example:8443/api/v1?x".parse().unwrap();
+        let base: Url = "https://user:secret@a.example:8443/api/v1?x"
+            .parse()
+            .unwrap();
         for (written, absolute_url) in [
             ("/e/{address}", "https://a.example:8443/e/{address}"),
             ("e/{address}", "https://a.example:8443/api/e/{address}"),
@@ -249,7 +252,10 @@ mod tests {
         ] {
             let answer = Response::new(body.as_bytes().to_vec());
             let error = read(&url, &answer).unwrap_err().to_string();
-            assert!(error.contains(fault) && !error.contains("secret"), "{error}");
+            assert!(
+                error.contains(fault) && !error.contains("secret"),
+                "{error}"
+            );
         }
     }
 

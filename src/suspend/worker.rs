@@ -248,7 +248,12 @@ impl Worker {
                 }
                 let all = found.len() < limit;
                 let late = |backlog| found.iter().any(|found| found.created < backlog);
-                if all && self.outage.backlog_before().is_some_and(|backlog| !late(backlog)) {
+                if all
+                    && self
+                        .outage
+                        .backlog_before()
+                        .is_some_and(|backlog| !late(backlog))
+                {
                     self.outage.over(&self.domain);
                 }
                 found.retain(|suspension| self.hand.insert(suspension.id));
@@ -267,7 +272,10 @@ impl Worker {
             }
             Event::Looked(Err(fault), _) => {
                 if !std::mem::replace(&mut self.ledger_fails, true) {
-                    error!("The suspensions of {} cannot be read: {fault}. It is tried again until it works.", self.domain);
+                    error!(
+                        "The suspensions of {} cannot be read: {fault}. It is tried again until it works.",
+                        self.domain
+                    );
                 }
                 self.look_ended(false);
             }
@@ -379,8 +387,12 @@ impl Worker {
                 let open = self.breaker.leave(Instant::now()) != Leave::Everything;
                 // During an outage, it is the outage that is talked about.
                 match open {
-                    true => debug!(%address, domain, "{address} could not be suspended at {domain} yet: {said}."),
-                    false => warn!(%address, domain, "{address} could not be suspended at {domain} yet: {said}; next try in {wait} s."),
+                    true => {
+                        debug!(%address, domain, "{address} could not be suspended at {domain} yet: {said}.")
+                    }
+                    false => {
+                        warn!(%address, domain, "{address} could not be suspended at {domain} yet: {said}; next try in {wait} s.")
+                    }
                 }
             }
             (Meaning::Passing(_), None) => {
