@@ -4,10 +4,12 @@
 //! ever sees a template without `{address}` or a threshold below zero.
 
 mod error;
+mod platform;
 mod values;
 
 pub use error::ConfigError;
-pub use values::{AmqpUrl, Period, Target, Template, TemplateError};
+pub use platform::{Authority, Body, Platform, Target};
+pub use values::{AmqpUrl, Period, Template, TemplateError};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -119,13 +121,6 @@ pub enum Complaints {
     Ignore,
     /// The address is suspended.
     Suspend,
-}
-
-/// A platform and how it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
-    /// Where its suspend URLs come from.
-    pub target: Target,
 }
 
 /// The message broker to consume from.

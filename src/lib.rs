@@ -10,6 +10,8 @@
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
+//! - [`suspend`]: what the ledger holds → HTTP
+//! - [`platform_server`]: a platform to develop against
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
@@ -19,6 +21,8 @@ pub mod config;
 pub mod diagnosis;
 pub mod intake;
 pub mod ledger;
+pub mod platform_server;
 pub mod policy;
 pub mod report;
+pub mod suspend;
 pub mod telemetry;
