@@ -2,7 +2,7 @@
 
 use super::{Guarded, PATIENCE, eventually, free_port, output_of, temp_dir};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use parking_lot::Mutex;
 use std::io::{Read, Write};
@@ -10,9 +10,9 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::LazyLock;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 /// The scripts themselves: Debian's wrappers in /usr/sbin change to another user and home.
 const SCRIPTS: &str = "/usr/lib/rabbitmq/bin";
@@ -224,10 +224,11 @@ impl<'a> Vhost<'a> {
     /// A durable queue of this name, declared.
     pub fn durable_queue(&self, name: &str) -> Queue<'a> {
         let queue = self.queue(name);
-        queue.declare(QueueDeclareOptions {
+        let durable = QueueDeclareOptions {
             durable: true,
             ..QueueDeclareOptions::default()
-        });
+        };
+        queue.declare(durable, &[]);
         queue
     }
 
@@ -261,10 +262,15 @@ impl Queue<'_> {
         &self.url
     }
 
-    pub fn declare(&self, options: QueueDeclareOptions) {
+    /// Declares it with these arguments (`x-queue-type` and the like).
+    pub fn declare(&self, options: QueueDeclareOptions, arguments: &[(&str, &str)]) {
+        let mut table = FieldTable::default();
+        for (name, value) in arguments {
+            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+        }
         self.on_a_channel(async |channel| {
             channel
-                .queue_declare(self.name.as_str().into(), options, FieldTable::default())
+                .queue_declare(self.name.as_str().into(), options, table)
                 .await
                 .expect("the queue can be declared");
         });
@@ -363,17 +369,14 @@ impl Queue<'_> {
     }
 }
 
-/// For the tests' own AMQP connections.
-fn runtime() -> Arc<tokio::runtime::Runtime> {
-    static RUNTIME: LazyLock<Arc<tokio::runtime::Runtime>> = LazyLock::new(|| {
-        Arc::new(
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .thread_keep_alive(Duration::from_secs(1))
-                .enable_all()
-                .build()
-                .expect("a runtime"),
-        )
+/// For what the tests do in async code.
+pub fn runtime() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime")
     });
-    RUNTIME.clone()
+    &RUNTIME
 }

@@ -14,7 +14,7 @@ mod ports;
 mod process;
 mod wait;
 
-pub use broker::{Broker, Queue, Vhost};
+pub use broker::{Broker, Queue, Vhost, runtime};
 pub use configuration::Configuration;
 pub use daemon::{Daemon, bouncedemails};
 pub use platform::{Answer, Platform, Request, accept};
