@@ -132,6 +132,9 @@ impl Broker {
 
     /// Ends it as a power cut would.
     pub fn kill(&self) {
+        // Which queues there are reaches its disk only after some seconds. It is not RabbitMQ that is tested here.
+        let synced = self.rabbitmqctl(&["eval", "mnesia:sync_log()."]);
+        assert_eq!(synced.trim(), "ok");
         self.server.lock().take().expect("the broker runs").kill();
     }
 
