@@ -20,17 +20,19 @@ const LINE: u64 = 64 * 1024;
 /// are delivered are taken. Names that begin with a dot are left out, but for the folders of a Maildir.
 pub fn mails(path: &Path) -> impl Iterator<Item = Result> + use<> {
     let mut found = Vec::new();
-    let fault = find(path, &mut found).err();
+    find(path, &mut found);
     found
         .into_iter()
-        .flat_map(|file| {
-            let name = file.display().to_string();
-            match File::open(&file).with_context(|| format!("{name} cannot be read")) {
-                Ok(file) => Either::Mails(Mails::of(BufReader::new(file), name)),
-                Err(error) => Either::Fault(Some(error)),
-            }
+        .flat_map(|file| match file.and_then(open) {
+            Ok(mails) => Either::Mails(mails),
+            Err(error) => Either::Fault(Some(error)),
         })
-        .chain(fault.map(Err))
+}
+
+fn open(file: PathBuf) -> anyhow::Result<Mails<BufReader<File>>> {
+    let name = file.display().to_string();
+    let file = File::open(&file).with_context(|| format!("{name} cannot be read"))?;
+    Ok(Mails::of(BufReader::new(file), name))
 }
 
 /// The mails that a reader gives: an mbox where it begins with a `From ` line, else one mail. `name` is what they are called.
@@ -39,32 +41,39 @@ pub fn read(reader: impl BufRead, name: &str) -> impl Iterator<Item = Result> {
 }
 
 /// Finds the files, each of which holds mails.
-fn find(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let unreadable = || format!("{} cannot be read", path.display());
-    if !fs::metadata(path).with_context(unreadable)?.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
+fn find(path: &Path, found: &mut Vec<anyhow::Result<PathBuf>>) {
+    let looked = look(path).with_context(|| format!("{} cannot be read", path.display()));
+    match looked {
+        Ok(None) => found.push(Ok(path.to_owned())),
+        Ok(Some(entries)) => entries.iter().for_each(|entry| find(entry, found)),
+        Err(error) => found.push(Err(error)),
+    }
+}
+
+/// What of a folder is to be looked at; none for a file.
+fn look(path: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(None);
     }
     let is_maildir = path.join("new").is_dir() && path.join("cur").is_dir();
-    let mut entries = fs::read_dir(path)
-        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        .with_context(unreadable)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        // Not followed below the folder that was named: a link to a parent would never end.
-        let is_folder = entry.file_type().with_context(unreadable)?.is_dir();
+    let mut wanted = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
         let name = entry.file_name();
+        let kind = entry.file_type()?;
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        let wanted = match (is_maildir, is_folder) {
+        let is_wanted = match (is_maildir, kind.is_dir()) {
             (true, true) => name != "tmp",
             (true, false) => false,
             (false, _) => !is_hidden,
         };
-        if wanted {
-            find(&entry.path(), found)?;
+        // A link to a folder is not followed: one to a parent would never end.
+        if is_wanted && !(kind.is_symlink() && entry.path().is_dir()) {
+            wanted.push(entry.path());
         }
     }
-    Ok(())
+    wanted.sort();
+    Ok(Some(wanted))
 }
 
 /// The mails of one file, or why there are none.
