@@ -14,9 +14,9 @@ use crate::diagnosis::Rules;
 use crate::telemetry;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Runtime;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
 /// The configuration can't be used (sysexits.h).
 const EX_CONFIG: u8 = 78;

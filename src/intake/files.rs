@@ -166,9 +166,8 @@ impl<R: BufRead> Iterator for Mails<R> {
 /// `From sender Mon Nov  2 09:14:07 2026`: text that only begins with "From " has no time in it.
 fn is_separator(line: &[u8]) -> bool {
     line.strip_prefix(b"From ").is_some_and(|rest| {
-        rest.windows(5).any(|time| {
-            time[2] == b':' && [0, 1, 3, 4].iter().all(|at| time[*at].is_ascii_digit())
-        })
+        rest.windows(5)
+            .any(|time| time[2] == b':' && [0, 1, 3, 4].iter().all(|at| time[*at].is_ascii_digit()))
     })
 }
 
@@ -218,7 +217,8 @@ mod tests {
 
     #[test]
     fn text_that_begins_with_from_is_no_separator_and_a_quoted_one_is_unquoted() {
-        let mbox = "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nFrom now on\n>From you\n>>From me\n";
+        let mbox =
+            "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nFrom now on\n>From you\n>>From me\n";
         assert_eq!(
             split(mbox),
             ["Subject: a\n\nFrom now on\nFrom you\n>From me\n"]
@@ -241,7 +241,13 @@ mod tests {
     fn a_folder_is_read_in_order_and_a_maildir_without_what_is_under_way() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
-        for folder in ["box/new", "box/cur", "box/tmp", "box/.Sub/new", "box/.Sub/cur"] {
+        for folder in [
+            "box/new",
+            "box/cur",
+            "box/tmp",
+            "box/.Sub/new",
+            "box/.Sub/cur",
+        ] {
             fs::create_dir_all(path.join(folder)).unwrap();
         }
         for (file, text) in [
@@ -270,6 +276,12 @@ mod tests {
         fs::write(dir.path().join("c"), "c").unwrap();
         let (good, bad): (Vec<_>, Vec<_>) = mails(dir.path()).partition(std::result::Result::is_ok);
         assert_eq!(good.len(), 2);
-        assert!(bad[0].as_ref().unwrap_err().to_string().contains("/b cannot be read"));
+        assert!(
+            bad[0]
+                .as_ref()
+                .unwrap_err()
+                .to_string()
+                .contains("/b cannot be read")
+        );
     }
 }
