@@ -2,6 +2,7 @@
 
 mod check_config;
 mod classify;
+pub mod verdict;
 
 use crate::config::{self, ConfigError, Loaded};
 use crate::telemetry;
