@@ -4,11 +4,14 @@
 //! ever sees a template without `{address}` or a threshold below zero.
 
 mod error;
+mod platform;
 mod values;
 
 pub use error::ConfigError;
-pub use values::{AmqpUrl, Period, Target, Template, TemplateError};
+pub use platform::{Authority, Body, Platform, Target};
+pub use values::{AmqpUrl, Period, Template, TemplateError};
 
+use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeMap;
@@ -56,6 +59,24 @@ pub struct Handler {
     /// What a complaint (feedback report) leads to.
     #[serde(default)]
     pub complaints: Complaints,
+    /// Temporary failures that are older no longer count; unset, all count.
+    #[serde(default)]
+    pub temporary_window: Option<Period>,
+    /// For how long the history of bounces is kept.
+    #[serde(default = "defaults::history_max_age")]
+    pub history_max_age: Period,
+    /// How many mails that could not be handled are kept.
+    #[serde(
+        default = "defaults::quarantine_max_count",
+        deserialize_with = "values::count"
+    )]
+    pub quarantine_max_count: u32,
+    /// How large they may be in all, compressed.
+    #[serde(default = "defaults::quarantine_max_size")]
+    pub quarantine_max_size: ByteSize,
+    /// For how long they are kept.
+    #[serde(default = "defaults::quarantine_max_age")]
+    pub quarantine_max_age: Period,
     /// For how long a platform that does not answer is tried.
     #[serde(default = "defaults::suspension_max_age")]
     pub suspension_max_age: Period,
@@ -63,12 +84,25 @@ pub struct Handler {
 
 mod defaults {
     use super::Period;
+    use bytesize::ByteSize;
     use std::time::Duration;
 
     pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     pub fn temporary_threshold() -> u32 {
         3
+    }
+    pub fn history_max_age() -> Period {
+        Period(90 * DAY)
+    }
+    pub fn quarantine_max_count() -> u32 {
+        10_000
+    }
+    pub fn quarantine_max_size() -> ByteSize {
+        ByteSize::mb(100)
+    }
+    pub fn quarantine_max_age() -> Period {
+        Period(90 * DAY)
     }
     pub fn suspension_max_age() -> Period {
         Period(7 * DAY)
@@ -87,13 +121,6 @@ pub enum Complaints {
     Ignore,
     /// The address is suspended.
     Suspend,
-}
-
-/// A platform and how it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Platform {
-    /// Where its suspend URLs come from.
-    pub target: Target,
 }
 
 /// The message broker to consume from.

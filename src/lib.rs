@@ -9,14 +9,20 @@
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
+//! - [`archive`]: the raw mail behind every suspension
+//! - [`suspend`]: what the ledger holds → HTTP
+//! - [`platform_server`]: a platform to develop against
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
+pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;
 pub mod intake;
 pub mod ledger;
+pub mod platform_server;
 pub mod policy;
 pub mod report;
+pub mod suspend;
 pub mod telemetry;

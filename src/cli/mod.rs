@@ -2,6 +2,7 @@
 
 mod check_config;
 mod classify;
+mod develop_webserver;
 pub mod verdict;
 
 use crate::config::{self, ConfigError, Loaded};
@@ -52,6 +53,8 @@ enum Command {
     Classify(classify::Args),
     #[command(alias = "check_config")]
     CheckConfig(check_config::Args),
+    #[command(alias = "develop_webserver")]
+    DevelopWebserver(develop_webserver::Args),
 }
 
 /// Runs the program with the arguments of this process.
@@ -60,6 +63,9 @@ pub fn main() -> ExitCode {
     let result = telemetry::init(common.debug).and_then(|()| match command {
         Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args, &common),
+        Command::DevelopWebserver(args) => {
+            develop_webserver::run(&args).map(|()| ExitCode::SUCCESS)
+        }
     });
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {

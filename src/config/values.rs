@@ -8,7 +8,6 @@ use iri_string::template::simple_context::SimpleContext;
 use lapin::uri::AMQPUri;
 use rustix::fs::{Access, access};
 use serde::Deserialize;
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +18,7 @@ use std::time::Duration;
 
 /// Takes `${NAME}` from the environment and `${file:PATH}` from a file (without its last line break). What is put in is not looked
 /// at again.
-fn interpolate(text: &str) -> Result<String, String> {
+pub(super) fn interpolate(text: &str) -> Result<String, String> {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("${") {
@@ -274,65 +273,6 @@ impl Template {
     }
 }
 
-/// Where a platform's suspend URLs come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// The template itself (`url_resolver: default`).
-    Template(Template),
-    /// The URL whose JSON answer holds the template in `email_suspensions_url` (`url_resolver: xikolo`).
-    Xikolo(String),
-}
-
-/// A platform's keys as they are written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenPlatform {
-    #[serde(deserialize_with = "text")]
-    base_url: String,
-    #[serde(default)]
-    url_resolver: UrlResolver,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum UrlResolver {
-    #[default]
-    Default,
-    Xikolo,
-}
-
-impl<'de> Deserialize<'de> for Platform {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Written;
-        impl<'de> Visitor<'de> for Written {
-            type Value = Platform;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a platform's keys, at least `base_url:`")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Platform, A::Error> {
-                let written = WrittenPlatform::deserialize(MapAccessDeserializer::new(map))?;
-                written.meant().map_err(de::Error::custom)
-            }
-        }
-        deserializer.deserialize_map(Written)
-    }
-}
-
-impl WrittenPlatform {
-    fn meant(self) -> Result<Platform, String> {
-        let base_url = self.base_url;
-        let target = match self.url_resolver {
-            UrlResolver::Default => base_url.parse().map(Target::Template),
-            UrlResolver::Xikolo if is_http(&base_url) => Ok(Target::Xikolo(base_url.clone())),
-            UrlResolver::Xikolo => Err(TemplateError::NoScheme),
-        };
-        let target = target.map_err(|fault| format!("`base_url` {fault} (it is {base_url})"))?;
-        Ok(Platform { target })
-    }
-}
-
 /// `amqp://` or `amqps://` with user, password, host and vhost.
 #[derive(Clone)]
 pub struct AmqpUrl(AMQPUri);
@@ -384,6 +324,6 @@ impl<'de> Deserialize<'de> for AmqpUrl {
     }
 }
 
-fn is_http(text: &str) -> bool {
+pub(super) fn is_http(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }

@@ -1,11 +1,42 @@
 //! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine.
 //!
-//! The only place that speaks SQL. It decides nothing but whether a counter exceeds its threshold.
+//! The only place that speaks SQL. It decides nothing but whether a counter exceeds its threshold. It has no clock: times
+//! are handed in.
+//!
+//! - `store`: the connection: opening it, transactions, getting over faults
+//! - `schema`: the tables; `prototype`: taking over the prototype's
+//! - `record`: one batch of mails in one transaction
+//! - `counters`, `suspensions`, `history`, `quarantine`, `handled`: one table each
+//! - `prune`: what is too old goes, a little at a time
+//! - `in_flight`: which mails are being read at this moment, should one of them end the process
+//! - `lock`: one posting process for each database
+
+mod counters;
+mod error;
+mod handled;
+mod history;
+mod in_flight;
+mod lock;
+mod prototype;
+mod prune;
+mod quarantine;
+mod record;
+mod schema;
+mod store;
+mod suspensions;
+mod text;
+
+pub use error::{ErrorKind, LedgerError};
+pub use in_flight::{InFlight, Mark};
+pub use lock::{Lock, LockError};
+pub use store::Ledger;
+pub use suspensions::{Cause, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
-use crate::intake::{Mail, Ticket};
+use crate::intake::{Mail, Source, Ticket};
 use crate::policy::Decision;
 use crate::report::Report;
+use sha2::{Digest, Sha256};
 
 /// One mail with all that was found out about it, to be recorded.
 #[derive(Debug)]
@@ -22,9 +53,30 @@ pub struct Entry {
     pub decision: Decision,
 }
 
-/// SHA-256 of a mail's bytes and envelope recipients.
+/// SHA-256 of a mail's bytes, its envelope recipients and the kind of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a mail.
+    pub fn of(mail: &Mail) -> Fingerprint {
+        let kind = match mail.source {
+            Source::Amqp(_) => b'a',
+            Source::Smtp(_) => b's',
+            Source::File(_) => b'f',
+            Source::Stdin => b'i',
+        };
+        let mut hash = Sha256::new();
+        hash.update([kind]);
+        for recipient in &mail.envelope_recipients {
+            hash.update(recipient.as_str());
+            hash.update([0]);
+        }
+        hash.update([0]);
+        hash.update(&mail.raw);
+        Fingerprint(hash.finalize().into())
+    }
+}
 
 /// Names a row of `suspensions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
