@@ -40,7 +40,8 @@ pub fn status(text: &str) -> Option<Status> {
     vague
 }
 
-/// The SMTP command that was refused, where the text names it in the way that Postfix, Exim, Sendmail and Exchange do.
+/// The SMTP command that was refused, where the text names it in the way that Postfix, Exim, Sendmail, dma, qmail and
+/// Yahoo do.
 ///
 /// ```
 /// use bouncedemails::{diagnosis::smtp_reply::command, report::Command};
@@ -48,13 +49,17 @@ pub fn status(text: &str) -> Option<Status> {
 /// assert_eq!(command("SMTP error from remote mail server after end of data: 550 spam"), Some(Command::Data));
 /// ```
 pub fn command(text: &str) -> Option<Command> {
-    for (at, _) in text.match_indices(' ') {
+    for (at, _) in text.match_indices([' ', '[', ':']) {
+        let rest = &text[at + 1..];
+        if let Some((_, command)) = REMARKS.iter().find(|(words, _)| starts_with(rest, words)) {
+            return Some(*command);
+        }
         let before = text[..at].rsplit(' ').next().unwrap_or_default();
-        let announced = ["after", "to", ">>>", "during", "for", "response"];
+        let announced = ["after", "to", ">>>", "our", "during", "for"];
         if announced
             .iter()
             .any(|word| before.eq_ignore_ascii_case(word))
-            && let Some(command) = named_command(&text[at + 1..])
+            && let Some(command) = named_command(rest)
         {
             return Some(command);
         }
@@ -290,17 +295,33 @@ fn begins_status(before: &[u8]) -> bool {
     .any(|word| before[start..].eq_ignore_ascii_case(word.as_bytes()))
 }
 
+/// Whether `text` starts with a word, or several, in any case.
+fn starts_with(text: &str, words: &str) -> bool {
+    let end = text.as_bytes().get(words.len());
+    text.get(..words.len())
+        .is_some_and(|head| head.eq_ignore_ascii_case(words))
+        && !end.is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// What says by itself which command was refused.
+const REMARKS: &[(&str, Command)] = &[
+    // qmail-remote
+    ("does not like recipient", Command::Rcpt),
+    ("failed after I sent the message", Command::Data),
+    ("my name was rejected", Command::Ehlo),
+    // Yahoo
+    ("RCPT_TO]", Command::Rcpt),
+    ("MAIL_FROM]", Command::Mail),
+    // Exchange's connectors
+    ("RCPT host", Command::Rcpt),
+    ("RCPT TO generated", Command::Rcpt),
+];
+
 /// The command that `text` starts with.
 fn named_command(text: &str) -> Option<Command> {
-    let starts = |word: &str| {
-        let end = text.as_bytes().get(word.len());
-        text.get(..word.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(word))
-            && !end.is_some_and(u8::is_ascii_alphanumeric)
-    };
     COMMANDS
         .iter()
-        .find(|(word, _)| starts(word))
+        .find(|(word, _)| starts_with(text, word))
         .map(|(_, command)| *command)
 }
 
@@ -436,6 +457,18 @@ mod tests {
             Some(Command::Conn)
         );
         assert_eq!(command("in reply to EHLO command"), Some(Command::Ehlo));
+        assert_eq!(
+            command("192.0.2.1 does not like recipient. Remote host said: 550"),
+            Some(Command::Rcpt)
+        );
+        assert_eq!(
+            command("Remote host said: 550 no [MAIL_FROM]"),
+            Some(Command::Mail)
+        );
+        assert_eq!(
+            command("SMTP:RCPT host 192.0.2.1: 553"),
+            Some(Command::Rcpt)
+        );
         assert_eq!(command("we want to database"), None);
     }
 
