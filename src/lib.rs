@@ -11,6 +11,8 @@
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
 //! - [`suspend`]: what the ledger holds → HTTP
+//! - [`engine`]: the loop that drives all of this
+//! - [`service`]: ledger, engine and suspender put together
 //! - [`platform_server`]: a platform to develop against
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
@@ -19,10 +21,12 @@ pub mod archive;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;
+pub mod engine;
 pub mod intake;
 pub mod ledger;
 pub mod platform_server;
 pub mod policy;
 pub mod report;
+pub mod service;
 pub mod suspend;
 pub mod telemetry;

@@ -2,12 +2,20 @@
 
 mod check_config;
 mod classify;
+mod demo;
 mod develop_webserver;
+mod feed;
+mod import;
+mod run;
+mod stdin;
 pub mod verdict;
 
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, ConfigError, Handler, Loaded};
+use crate::diagnosis::Rules;
 use crate::telemetry;
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use tokio::runtime::Runtime;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -50,9 +58,13 @@ impl Common {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Args),
+    Stdin(stdin::Args),
+    Import(import::Args),
     Classify(classify::Args),
     #[command(alias = "check_config")]
     CheckConfig(check_config::Args),
+    Demo(demo::Args),
     #[command(alias = "develop_webserver")]
     DevelopWebserver(develop_webserver::Args),
 }
@@ -61,8 +73,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let Args { common, command } = Args::parse();
     let result = telemetry::init(common.debug).and_then(|()| match command {
+        Command::Run(args) => run::run(&args, &common),
+        Command::Stdin(args) => stdin::run(&args, &common),
+        Command::Import(args) => import::run(&args, &common),
         Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
         Command::CheckConfig(args) => check_config::run(&args, &common),
+        Command::Demo(args) => demo::run(&args),
         Command::DevelopWebserver(args) => {
             develop_webserver::run(&args).map(|()| ExitCode::SUCCESS)
         }
@@ -77,6 +93,15 @@ pub fn main() -> ExitCode {
             false => ExitCode::FAILURE,
         }
     })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("the system gives no threads to run on")
+}
+
+/// What is known of the words of mail systems, with the user's own knowledge in front.
+fn rules(_handler: &Handler) -> anyhow::Result<Rules> {
+    Ok(Rules::builtin())
 }
 
 /// Whether whoever read our output has seen enough (`bouncedemails classify … | head`).

@@ -3,6 +3,9 @@
 //! An intake never looks into a mail. It hands a [`Delivery`] to the engine through a bounded channel, so that a slow disk
 //! slows the intake down instead of filling the memory.
 
+pub mod amqp;
+pub mod files;
+
 use crate::report::Address;
 use std::fmt;
 

@@ -74,6 +74,15 @@ impl Default for Pace {
     }
 }
 
+/// When to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Cancelled: requests that are on their way get a moment to end; what they leave open stays pending.
+    pub soon: CancellationToken,
+    /// Cancelled: when everything that is due was tried, and each platform answered or failed to.
+    pub tried: CancellationToken,
+}
+
 /// Tells every configured platform.
 pub struct Suspender {
     workers: Vec<Worker>,
@@ -114,14 +123,13 @@ impl Suspender {
         })
     }
 
-    /// Posts what is pending and what becomes so, until told to stop. Requests that are on their way then get a moment to end; what they
-    /// leave open stays pending.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let recorder = tokio::spawn(recorder::run(self.ledger, self.attempts, shutdown.clone()));
+    /// Posts what is pending and what becomes so, until told to stop.
+    pub async fn run(self, stop: Stop) {
+        let recorder = tokio::spawn(recorder::run(self.ledger, self.attempts, stop.soon.clone()));
         let mut workers: JoinSet<()> = self
             .workers
             .into_iter()
-            .map(|worker| worker.run(shutdown.clone()))
+            .map(|worker| worker.run(stop.clone()))
             .collect();
         while let Some(ended) = workers.join_next().await {
             if let Err(error) = ended

@@ -9,7 +9,7 @@ use super::client::{Client, ClientError};
 use super::outage::Outage;
 use super::recorder::Attempt;
 use super::resolver::Resolver;
-use super::{Pace, notice, settlement};
+use super::{Pace, Stop, notice, settlement};
 use crate::config::{Body, Platform, Template};
 use crate::ledger::{Ledger, LedgerError, Suspension, SuspensionId};
 use crate::telemetry::{Blocks, Printable};
@@ -20,7 +20,6 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 /// How many suspensions are taken from the ledger at a time.
@@ -108,7 +107,8 @@ impl Worker {
     }
 
     /// Works until told to stop.
-    pub async fn run(mut self, shutdown: CancellationToken) {
+    pub async fn run(mut self, stop: Stop) {
+        let mut finishing = false;
         let (done, mut settled) = mpsc::unbounded_channel();
         let bell = self.common.bell.clone();
         let mut rung = pin!(bell.notified());
@@ -116,6 +116,9 @@ impl Worker {
             let leave = self.breaker.leave(Instant::now());
             self.post(leave);
             self.look(leave);
+            if finishing && self.has_tried(leave) {
+                return;
+            }
             let next_look = match leave {
                 Leave::NothingUntil(until) => Some(until),
                 _ if self.looking == Looking::Idle => Some(self.looked + self.common.pace.poll),
@@ -129,7 +132,11 @@ impl Worker {
             };
             tokio::select! {
                 biased;
-                () = shutdown.cancelled() => break,
+                () = stop.soon.cancelled() => break,
+                () = stop.tried.cancelled(), if !finishing => {
+                    finishing = true;
+                    self.want_look();
+                }
                 Some(event) = self.tasks.join_next() => match event {
                     Ok(event) => self.on(event, &done),
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -212,6 +219,14 @@ impl Worker {
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             }
         });
+    }
+
+    /// Whether all that is due was tried, or its platform answers nothing now.
+    fn has_tried(&self, leave: Leave) -> bool {
+        match leave {
+            Leave::Everything => self.looking == Looking::Idle && self.hand.is_empty(),
+            Leave::Probe | Leave::NothingUntil(_) => self.posting == 0,
+        }
     }
 
     fn want_look(&mut self) {
