@@ -7,9 +7,7 @@ use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
-use crate::ledger::{
-    Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded,
-};
+use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
 use crate::policy::{self, Decision, Unhandled};
 use crate::report;
 use crate::telemetry::{Blocks, Printable, announce};
@@ -117,11 +115,15 @@ impl Engine {
                 }
                 Err(problem) => {
                     if fault.is_none() {
-                        error!("{problem}. Mails wait where they are; it is tried again until it works.");
+                        error!(
+                            "{problem}. Mails wait where they are; it is tried again until it works."
+                        );
                         fault = Some(Instant::now());
                     }
                     let stopped = runtime.block_on(async {
-                        tokio::time::timeout(wait, self.shutdown.cancelled()).await.is_ok()
+                        tokio::time::timeout(wait, self.shutdown.cancelled())
+                            .await
+                            .is_ok()
                     });
                     if stopped {
                         let count = entries.len();
@@ -136,9 +138,16 @@ impl Engine {
 
     fn try_record(&self, entries: &[Entry]) -> Result<Vec<Recorded>, LedgerError> {
         let mut blocks = self.blocks.open();
-        let recorded = self.ledger.record(entries, &self.handler, SystemTime::now())?;
+        let recorded = self
+            .ledger
+            .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(&mut blocks, entry, recorded, self.handler.temporary_threshold);
+            announce(
+                &mut blocks,
+                entry,
+                recorded,
+                self.handler.temporary_threshold,
+            );
         }
         Ok(recorded)
     }

@@ -180,17 +180,17 @@ fn connections_that_an_operator_closes_are_made_again() {
         queue.publish(["one"]);
         let delivery = intake.next();
         broker.rabbitmqctl(&["close_all_connections", "--vhost", "closed", "maintenance"]);
+        // It was recorded, but its broker does not hear of that any more.
+        delivery.receipt.confirm(Ticket(10 * round));
         let again = intake.next();
         assert_eq!(again.mail.repeat, Repeat::Possible, "round {round}");
-        // The first was recorded, too; its broker does not hear of it.
-        delivery.receipt.confirm(Ticket(10 * round));
         again.receipt.confirm(Ticket(10 * round + 1));
         queue.wait_until_empty();
     }
-    // Each connection worked off what waited for it, so nothing is doubtful any more.
+    // Each connection worked off what had waited for it, so nothing is doubtful any more.
     let mut forgotten = intake.stop();
     forgotten.sort_unstable();
-    assert_eq!(forgotten, [11, 21, 31]);
+    assert_eq!(forgotten, [10, 11, 20, 21, 30, 31]);
 }
 
 #[test]
@@ -222,15 +222,16 @@ fn a_broker_that_is_killed_gives_its_mails_again_when_it_is_back() {
     let mut intake = Intake::start(&queue);
     let (one, two) = (intake.next(), intake.next());
     broker.kill();
-    one.receipt.confirm(Ticket(1));
     broker.start_again();
+    // Mails come again only when all of the lost connection are settled: else the ledger could meet a repeat before the first.
+    one.receipt.confirm(Ticket(1));
+    drop(two);
     for (ticket, raw) in [(2, "one"), (3, "two")] {
         let again = intake.next();
         assert_eq!(again.mail.raw, raw.as_bytes());
         assert_eq!(again.mail.repeat, Repeat::Possible);
         again.receipt.confirm(Ticket(ticket));
     }
-    drop(two);
     queue.wait_until_empty();
-    assert_eq!(intake.stop(), [2, 3]);
+    assert_eq!(intake.stop(), [1, 2, 3]);
 }

@@ -95,7 +95,16 @@ fn the_template_is_good_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     let template = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.template.yml"))
         .unwrap()
-        .replace("/var/lib/bouncedemails", dir.path().to_str().unwrap());
+        .replace("/var/lib/bouncedemails", dir.path().to_str().unwrap())
+        .replace("/etc/bouncedemails", dir.path().to_str().unwrap());
+    // The files that it names.
+    let authority = rcgen::generate_simple_self_signed(["platform.example".to_owned()]).unwrap();
+    fs::write(dir.path().join("ca.pem"), authority.cert.pem()).unwrap();
+    fs::write(
+        dir.path().join("rules.toml"),
+        "[[rule]]\nname = 'gone'\nreason = 'userunknown'\nwords = ['gone fishing for good']\n",
+    )
+    .unwrap();
     // Every optional key that is commented out is good, too.
     let uncommented: String = template
         .lines()

@@ -16,6 +16,7 @@ pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let loaded = common.load()?;
+    super::rules(&loaded.config.handler)?;
     let file = loaded.file.display();
     let mut text = format!("{file}, environment {}: fine\n", loaded.environment);
     describe(&loaded.config, &mut text).context("cannot describe the configuration")?;
@@ -61,6 +62,9 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
             }
         ),
     )?;
+    if let Some(rules) = &handler.rules {
+        line("rules", format!("those of {} go first", rules.display()))?;
+    }
     line(
         "complaints",
         match handler.complaints {

@@ -49,8 +49,14 @@ const SAMPLES: &[Sample] = &[
     sample!("And still", "full-3.eml"),
     sample!("And once more, which is once too often", "full-4.eml"),
     sample!("A vacation reply", "vacation.eml"),
-    sample!("Our server is on somebody's block list, which is not the address's fault", "blocked.eml"),
-    sample!("A bounce for a platform that nobody configured", "stranger.eml"),
+    sample!(
+        "Our server is on somebody's block list, which is not the address's fault",
+        "blocked.eml"
+    ),
+    sample!(
+        "A bounce for a platform that nobody configured",
+        "stranger.eml"
+    ),
 ];
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -74,7 +80,10 @@ async fn show(args: &Args) -> anyhow::Result<()> {
     );
     let mut suspended = Vec::new();
     for (number, sample) in SAMPLES.iter().enumerate() {
-        let delivery = mails.recv().await.context("the mails of the demo ended early")?;
+        let delivery = mails
+            .recv()
+            .await
+            .context("the mails of the demo ended early")?;
         println!("{}. {}", number + 1, sample.title);
         handle(&handler, delivery).await?;
         while let Ok(exchange) = exchanges.try_recv() {
@@ -86,7 +95,10 @@ async fn show(args: &Args) -> anyhow::Result<()> {
     stop.cancel();
     // Until the broker is left, the queue of the demo is there.
     while mails.recv().await.is_some() {}
-    println!("In the end the platform was told to stop mailing: {}.", suspended.join(", "));
+    println!(
+        "In the end the platform was told to stop mailing: {}.",
+        suspended.join(", ")
+    );
     println!("Next: bouncedemails classify FILE says what it makes of a bounce of yours;");
     println!("      bouncedemails --debug demo shows the log block of each mail;");
     println!("      config.template.yml and README.md lead to a service of your own.");
@@ -159,9 +171,10 @@ async fn through_broker(
     let queue = format!("bouncedemails-demo-{}", std::process::id());
     let amqp: Amqp = serde_yaml::from_str(&format!("{{url: '{url}', queue: {queue}}}"))
         .with_context(|| format!("--amqp {url}"))?;
-    let connection = Connection::connect_uri(amqp.url.uri().clone(), ConnectionProperties::default())
-        .await
-        .with_context(|| format!("{} cannot be reached", amqp.url))?;
+    let connection =
+        Connection::connect_uri(amqp.url.uri().clone(), ConnectionProperties::default())
+            .await
+            .with_context(|| format!("{} cannot be reached", amqp.url))?;
     let channel = connection.create_channel().await?;
     let name = || queue.as_str().into();
     channel
@@ -180,7 +193,10 @@ async fn through_broker(
         // The demo's database is gone with it, so nothing has to be forgotten.
         amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), stop).await;
         let options = QueueDeleteOptions::default();
-        if let Err(error) = channel.queue_delete(amqp.queue.as_str().into(), options).await {
+        if let Err(error) = channel
+            .queue_delete(amqp.queue.as_str().into(), options)
+            .await
+        {
             tracing::warn!("The queue {} could not be deleted: {error}", amqp.queue);
         }
         drop(sender);

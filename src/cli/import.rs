@@ -24,7 +24,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
     let named = |mail: files::Result| mail.map(|(name, raw)| (Source::File(name), raw));
-    let mails = args.paths.iter().flat_map(|path| files::mails(path)).map(named);
+    let mails = args
+        .paths
+        .iter()
+        .flat_map(|path| files::mails(path))
+        .map(named);
     let tally = through(handler, mails)?;
     let (recorded, returned) = (tally.recorded(), tally.returned());
     println!("{recorded} mails recorded.");

@@ -12,12 +12,12 @@ pub mod verdict;
 
 use crate::config::{self, ConfigError, Handler, Loaded};
 use crate::diagnosis::Rules;
-use crate::telemetry;
+use crate::telemetry::{self, Stream};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Runtime;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
 /// The configuration can't be used (sysexits.h).
 const EX_CONFIG: u8 = 78;
@@ -72,7 +72,11 @@ enum Command {
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
     let Args { common, command } = Args::parse();
-    let result = telemetry::init(common.debug).and_then(|()| match command {
+    let stream = match command {
+        Command::Demo(_) => Stream::Stdout,
+        _ => Stream::Stderr,
+    };
+    let result = telemetry::init(common.debug, stream).and_then(|()| match command {
         Command::Run(args) => run::run(&args, &common),
         Command::Stdin(args) => stdin::run(&args, &common),
         Command::Import(args) => import::run(&args, &common),
@@ -100,8 +104,19 @@ fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// What is known of the words of mail systems, with the user's own knowledge in front.
-fn rules(_handler: &Handler) -> anyhow::Result<Rules> {
-    Ok(Rules::builtin())
+fn rules(handler: &Handler) -> Result<Rules, ConfigError> {
+    let Some(file) = &handler.rules else {
+        return Ok(Rules::builtin());
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
+        file: file.clone(),
+        error,
+    })?;
+    Rules::with_user_rules(&text).map_err(|fault| ConfigError::Wrong {
+        file: file.clone(),
+        line: Some(fault.line),
+        message: fault.message,
+    })
 }
 
 /// Whether whoever read our output has seen enough (`bouncedemails classify … | head`).

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tickets::Tickets;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// Tells the ledger of mails whose acknowledgement the broker is known to have. May block.
 pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
@@ -49,7 +49,7 @@ pub async fn run(
             () = shutdown.cancelled() => return,
             opened = Session::open(amqp) => opened,
         };
-        let fault = match opened {
+        let (fault, stragglers) = match opened {
             Ok(session) => {
                 outage.over(amqp, session.waiting);
                 if std::mem::take(&mut first) {
@@ -62,16 +62,22 @@ pub async fn run(
                 }
                 match end {
                     End::Stopped => return,
-                    End::Lost(fault) => fault,
+                    End::Lost(fault, stragglers) => (fault, Some(stragglers)),
                 }
             }
-            Err(fault) => fault,
+            Err(fault) => (fault, None),
         };
         outage.goes_on(amqp, &fault);
         let pause = outage.pauses.next().unwrap_or(LONGEST_PAUSE);
+        let ready = async {
+            tokio::time::sleep(pause).await;
+            if let Some(stragglers) = stragglers {
+                stragglers.settled(&mut tickets).await;
+            }
+        };
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = ready => {}
         }
     }
 }
@@ -92,14 +98,16 @@ impl Outage {
         }
     }
 
-    /// Says what is wrong, unless that is what was said last.
+    /// Says what is wrong: once when the broker is away, however that shows, and once for each way in which it refuses us.
     fn goes_on(&mut self, amqp: &Amqp, fault: &Fault) {
         let text = fault.explain(amqp);
         let began = self.since.is_none();
         self.since.get_or_insert_with(Instant::now);
-        if began || text != self.said {
+        if began || (fault.is_refusal() && text != self.said) {
             warn!("{text}. Trying again until it works.");
             self.said = text;
+        } else {
+            debug!("{text}. Still trying.");
         }
     }
 

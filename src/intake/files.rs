@@ -20,17 +20,19 @@ const LINE: u64 = 64 * 1024;
 /// are delivered are taken. Names that begin with a dot are left out, but for the folders of a Maildir.
 pub fn mails(path: &Path) -> impl Iterator<Item = Result> + use<> {
     let mut found = Vec::new();
-    let fault = find(path, &mut found).err();
+    find(path, &mut found);
     found
         .into_iter()
-        .flat_map(|file| {
-            let name = file.display().to_string();
-            match File::open(&file).with_context(|| format!("{name} cannot be read")) {
-                Ok(file) => Either::Mails(Mails::of(BufReader::new(file), name)),
-                Err(error) => Either::Fault(Some(error)),
-            }
+        .flat_map(|file| match file.and_then(open) {
+            Ok(mails) => Either::Mails(mails),
+            Err(error) => Either::Fault(Some(error)),
         })
-        .chain(fault.map(Err))
+}
+
+fn open(file: PathBuf) -> anyhow::Result<Mails<BufReader<File>>> {
+    let name = file.display().to_string();
+    let file = File::open(&file).with_context(|| format!("{name} cannot be read"))?;
+    Ok(Mails::of(BufReader::new(file), name))
 }
 
 /// The mails that a reader gives: an mbox where it begins with a `From ` line, else one mail. `name` is what they are called.
@@ -39,32 +41,39 @@ pub fn read(reader: impl BufRead, name: &str) -> impl Iterator<Item = Result> {
 }
 
 /// Finds the files, each of which holds mails.
-fn find(path: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let unreadable = || format!("{} cannot be read", path.display());
-    if !fs::metadata(path).with_context(unreadable)?.is_dir() {
-        found.push(path.to_owned());
-        return Ok(());
+fn find(path: &Path, found: &mut Vec<anyhow::Result<PathBuf>>) {
+    let looked = look(path).with_context(|| format!("{} cannot be read", path.display()));
+    match looked {
+        Ok(None) => found.push(Ok(path.to_owned())),
+        Ok(Some(entries)) => entries.iter().for_each(|entry| find(entry, found)),
+        Err(error) => found.push(Err(error)),
+    }
+}
+
+/// What of a folder is to be looked at; none for a file.
+fn look(path: &Path) -> io::Result<Option<Vec<PathBuf>>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(None);
     }
     let is_maildir = path.join("new").is_dir() && path.join("cur").is_dir();
-    let mut entries = fs::read_dir(path)
-        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-        .with_context(unreadable)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        // Not followed below the folder that was named: a link to a parent would never end.
-        let is_folder = entry.file_type().with_context(unreadable)?.is_dir();
+    let mut wanted = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
         let name = entry.file_name();
+        let kind = entry.file_type()?;
         let is_hidden = name.as_encoded_bytes().starts_with(b".");
-        let wanted = match (is_maildir, is_folder) {
+        let is_wanted = match (is_maildir, kind.is_dir()) {
             (true, true) => name != "tmp",
             (true, false) => false,
             (false, _) => !is_hidden,
         };
-        if wanted {
-            find(&entry.path(), found)?;
+        // A link to a folder is not followed: one to a parent would never end.
+        if is_wanted && !(kind.is_symlink() && entry.path().is_dir()) {
+            wanted.push(entry.path());
         }
     }
-    Ok(())
+    wanted.sort();
+    Ok(Some(wanted))
 }
 
 /// The mails of one file, or why there are none.
@@ -166,9 +175,8 @@ impl<R: BufRead> Iterator for Mails<R> {
 /// `From sender Mon Nov  2 09:14:07 2026`: text that only begins with "From " has no time in it.
 fn is_separator(line: &[u8]) -> bool {
     line.strip_prefix(b"From ").is_some_and(|rest| {
-        rest.windows(5).any(|time| {
-            time[2] == b':' && [0, 1, 3, 4].iter().all(|at| time[*at].is_ascii_digit())
-        })
+        rest.windows(5)
+            .any(|time| time[2] == b':' && [0, 1, 3, 4].iter().all(|at| time[*at].is_ascii_digit()))
     })
 }
 
@@ -218,7 +226,8 @@ mod tests {
 
     #[test]
     fn text_that_begins_with_from_is_no_separator_and_a_quoted_one_is_unquoted() {
-        let mbox = "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nFrom now on\n>From you\n>>From me\n";
+        let mbox =
+            "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nFrom now on\n>From you\n>>From me\n";
         assert_eq!(
             split(mbox),
             ["Subject: a\n\nFrom now on\nFrom you\n>From me\n"]
@@ -241,7 +250,13 @@ mod tests {
     fn a_folder_is_read_in_order_and_a_maildir_without_what_is_under_way() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path();
-        for folder in ["box/new", "box/cur", "box/tmp", "box/.Sub/new", "box/.Sub/cur"] {
+        for folder in [
+            "box/new",
+            "box/cur",
+            "box/tmp",
+            "box/.Sub/new",
+            "box/.Sub/cur",
+        ] {
             fs::create_dir_all(path.join(folder)).unwrap();
         }
         for (file, text) in [
@@ -270,6 +285,12 @@ mod tests {
         fs::write(dir.path().join("c"), "c").unwrap();
         let (good, bad): (Vec<_>, Vec<_>) = mails(dir.path()).partition(std::result::Result::is_ok);
         assert_eq!(good.len(), 2);
-        assert!(bad[0].as_ref().unwrap_err().to_string().contains("/b cannot be read"));
+        assert!(
+            bad[0]
+                .as_ref()
+                .unwrap_err()
+                .to_string()
+                .contains("/b cannot be read")
+        );
     }
 }

@@ -1,22 +1,32 @@
 //! Every bounce that something was decided on, for explanation and undo.
 
+use super::suspensions::Cause;
 use super::text::{bounded, millis};
-use super::{Effect, Entry};
-use crate::policy::Ruling;
+use super::Effect;
+use crate::report::Address;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::SystemTime;
 
-/// Notes what one ruling led to.
+/// A bounce, or what stands for one.
+pub(super) struct Bounce<'a> {
+    pub address: &'a Address,
+    pub platform: &'a str,
+    pub cause: &'a Cause,
+    pub reply_code: Option<u16>,
+    /// The sentence that says why.
+    pub evidence: &'a str,
+    /// Where it came from, for people.
+    pub source: &'a str,
+}
+
+/// Notes what a bounce led to.
 pub(super) fn note(
     tx: &Transaction,
-    entry: &Entry,
-    platform: &str,
-    ruling: &Ruling,
+    bounce: &Bounce,
     effect: Effect,
     now: SystemTime,
 ) -> rusqlite::Result<()> {
-    let cause = super::record::cause(entry, ruling);
-    let recipient = super::record::recipient(entry, ruling);
+    let cause = bounce.cause;
     let (action, counter, suspension) = match effect {
         Effect::Suspending { id, counted } => ("suspend", counted, Some(id.0)),
         Effect::Joined(id) => ("join", None, Some(id.0)),
@@ -31,17 +41,17 @@ pub(super) fn note(
     )?
     .execute(params![
         millis(now),
-        ruling.address.as_str(),
-        ruling.address.key(),
-        platform,
+        bounce.address.as_str(),
+        bounce.address.key(),
+        bounce.platform,
         cause.bounce_type,
         cause.reason,
         cause.status,
-        recipient.and_then(|recipient| recipient.reply_code),
+        bounce.reply_code,
         cause.diagnostic.as_deref().map(bounded),
         cause.message_id.as_deref().map(bounded),
-        bounded(&ruling.why),
-        bounded(&entry.mail.source.to_string()),
+        bounded(bounce.evidence),
+        bounded(bounce.source),
         action,
         counter,
         suspension,

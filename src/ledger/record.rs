@@ -1,6 +1,7 @@
 //! One batch of mails in one transaction: all of it is on disk afterwards, or nothing.
 
 use super::counters::{self, Count};
+use super::history::Bounce;
 use super::quarantine::{self, Packed};
 use super::suspensions::{self, Cause, Opened};
 use super::text::millis;
@@ -10,7 +11,7 @@ use super::{
 use crate::config::Handler;
 use crate::intake::{Repeat, Ticket};
 use crate::policy::{Action, Decision, Ruling};
-use crate::report::{Kind, Recipient};
+use crate::report::{Address, Recipient};
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
@@ -83,52 +84,60 @@ fn act(
     handler: &Handler,
     now: SystemTime,
 ) -> rusqlite::Result<Effect> {
+    let address = &ruling.address;
+    let recipient = recipient(entry, ruling);
+    let cause = cause(entry, ruling, recipient);
+    let suspend = |counted| suspend(tx, address, platform, &cause, counted, now);
     let effect = match ruling.action {
         Action::Ignore => Effect::Noted,
-        Action::Suspend => suspend(tx, entry, platform, ruling, None, now)?,
-        Action::Count => match counters::count(tx, &ruling.address, platform, handler, now)? {
+        Action::Suspend => suspend(None)?,
+        Action::Count => match counters::count(tx, address, platform, handler, now)? {
             Count::Within(count) => Effect::Counted(count),
-            Count::Exceeded(count) => suspend(tx, entry, platform, ruling, Some(count), now)?,
+            Count::Exceeded(count) => suspend(Some(count))?,
         },
     };
-    history::note(tx, entry, platform, ruling, effect, now)?;
+    let bounce = Bounce {
+        address,
+        platform,
+        cause: &cause,
+        reply_code: recipient.and_then(|recipient| recipient.reply_code),
+        evidence: &ruling.why,
+        source: &entry.mail.source.to_string(),
+    };
+    history::note(tx, &bounce, effect, now)?;
     Ok(effect)
 }
 
 fn suspend(
     tx: &Transaction,
-    entry: &Entry,
+    address: &Address,
     platform: &str,
-    ruling: &Ruling,
+    cause: &Cause,
     counted: Option<u32>,
     now: SystemTime,
 ) -> rusqlite::Result<Effect> {
-    let cause = cause(entry, ruling);
-    let (id, effect) = match suspensions::open(tx, &ruling.address, platform, &cause, now, now)? {
+    let (id, effect) = match suspensions::open(tx, address, platform, cause, now, now)? {
         Opened::New(id) => (id, Effect::Suspending { id, counted }),
         Opened::Pending(id) => (id, Effect::Joined(id)),
     };
-    suspensions::note_permanent(tx, &ruling.address, platform, &cause.reason, id, now)?;
+    suspensions::note_permanent(tx, address, platform, &cause.reason, id, now)?;
     Ok(effect)
 }
 
 /// The recipient of the report that a ruling is about; none for a complaint.
-pub(super) fn recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Recipient> {
+fn recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Recipient> {
     entry.report.as_ref()?.recipients.get(ruling.diagnosis?)
 }
 
 /// Why a ruling was made, as it is stored.
-pub(super) fn cause(entry: &Entry, ruling: &Ruling) -> Cause {
+fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause {
     let diagnosis = ruling.diagnosis.and_then(|at| entry.diagnoses.get(at));
-    let recipient = recipient(entry, ruling);
     let report = entry.report.as_ref();
-    let complaint = || Kind::Feedback.to_string();
+    let complaint = || "complaint".to_owned();
     Cause {
         bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
         reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: recipient
-            .and_then(|r| r.status)
-            .map(|status| status.to_string()),
+        status: recipient.and_then(|r| r.status).map(|status| status.to_string()),
         diagnostic: recipient.and_then(|r| r.diagnostic.clone()),
         message_id: report.and_then(|report| report.original.message_id.clone()),
     }

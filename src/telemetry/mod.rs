@@ -9,5 +9,5 @@ mod printable;
 
 pub use announce::announce;
 pub use blocks::Blocks;
-pub use output::init;
+pub use output::{Stream, init};
 pub use printable::Printable;

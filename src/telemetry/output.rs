@@ -17,12 +17,21 @@ const IDENTIFIER: &str = "bouncedemails";
 /// Whoever holds it writes lines that no other line comes between.
 static TOGETHER: ReentrantMutex<()> = ReentrantMutex::new(());
 
-/// Starts logging, once for the process. With `debug` on stderr, and in journald always (with the priority to filter by), the block
+/// Where lines go that do not go to journald.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// As for every service and command.
+    Stderr,
+    /// Where the log is what a person came to see.
+    Stdout,
+}
+
+/// Starts logging, once for the process. With `debug` on `stream`, and in journald always (with the priority to filter by), the block
 /// of each mail is logged, too.
 ///
 /// # Errors
 /// When logging was started before.
-pub fn init(debug: bool) -> anyhow::Result<()> {
+pub fn init(debug: bool, stream: Stream) -> anyhow::Result<()> {
     let journal = is_stderr_the_journal()
         .then(tracing_journald::layer)
         .transpose();
@@ -37,7 +46,7 @@ pub fn init(debug: bool) -> anyhow::Result<()> {
         true => LevelFilter::DEBUG,
         false => LevelFilter::INFO,
     };
-    let stderr = journal.is_none().then_some(Lines);
+    let lines = journal.is_none().then_some(Lines(stream));
     let journal = journal.map(|layer| {
         Together(
             layer
@@ -49,7 +58,7 @@ pub fn init(debug: bool) -> anyhow::Result<()> {
     let ours = filter_fn(|metadata: &Metadata<'_>| metadata.target().starts_with(IDENTIFIER));
     tracing_subscriber::registry()
         .with(level)
-        .with(stderr.with_filter(ours.clone()))
+        .with(lines.with_filter(ours.clone()))
         .with(journal.with_filter(ours))
         .try_init()?;
     Ok(())
@@ -70,8 +79,8 @@ fn is_stderr_the_journal() -> bool {
         .is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev(), stderr.st_ino()))
 }
 
-/// One line on stderr for each event.
-struct Lines;
+/// One line for each event.
+struct Lines(Stream);
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -84,8 +93,11 @@ impl<S: Subscriber> Layer<S> for Lines {
         };
         let line = format!("{IDENTIFIER} - {severity}{}\n", message.0);
         let _held = TOGETHER.lock();
-        // A closed stderr is no reason to stop handling mail.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        // A closed stream is no reason to stop handling mail.
+        let _ = match self.0 {
+            Stream::Stderr => std::io::stderr().write_all(line.as_bytes()),
+            Stream::Stdout => std::io::stdout().write_all(line.as_bytes()),
+        };
     }
 }
 

@@ -27,8 +27,8 @@ const PROOF_EVERY: Duration = Duration::from_secs(10);
 pub(super) enum End {
     /// We were told to stop.
     Stopped,
-    /// The broker is gone.
-    Lost(Fault),
+    /// The broker is gone, and the engine still has mails of it in hand.
+    Lost(Fault, Stragglers),
 }
 
 /// What became of the delivery with this tag.
@@ -43,10 +43,10 @@ pub(super) async fn consume(
     shutdown: &CancellationToken,
 ) -> End {
     let consumer = session.consumer.clone();
-    let (sender, receiver) = mpsc::unbounded_channel();
+    let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
         let feeding = feed(&session, consumer, amqp, inbox, sender, shutdown);
-        let settling = settle(&session, amqp, receiver, tickets);
+        let settling = settle(&session, amqp, &mut answers, tickets);
         tokio::pin!(feeding, settling);
         tokio::select! {
             fed = &mut feeding => match fed {
@@ -70,9 +70,24 @@ pub(super) async fn consume(
             End::Stopped
         }
         Err(fault) => {
-            tickets.lost();
             session.close().await;
-            End::Lost(fault)
+            tickets.lost();
+            End::Lost(fault, Stragglers(answers))
+        }
+    }
+}
+
+/// The receipts that were out when a connection was lost.
+pub(super) struct Stragglers(mpsc::UnboundedReceiver<Answer>);
+
+impl Stragglers {
+    /// Waits for the last of them. Before that no mail may be taken from another connection: the ledger knows a mail that comes again
+    /// only after it has recorded it.
+    pub(super) async fn settled(mut self, tickets: &mut Tickets) {
+        while let Some((_, settled)) = self.0.recv().await {
+            if let Settled::Confirmed(ticket) = settled {
+                tickets.unacknowledged(ticket);
+            }
         }
     }
 }
@@ -130,8 +145,8 @@ async fn feed(
                 envelope_recipients: Vec::new(),
                 repeat,
             },
-            // Nobody listens once the connection is lost: the broker delivers the mail again.
             receipt: Receipt::new(move |settled| {
+                // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
                 let _ = answers.send((tag, settled));
             }),
         });
@@ -142,7 +157,7 @@ async fn feed(
 async fn settle(
     session: &Session,
     amqp: &Amqp,
-    mut answers: mpsc::UnboundedReceiver<Answer>,
+    answers: &mut mpsc::UnboundedReceiver<Answer>,
     tickets: &mut Tickets,
 ) -> Result<(), Fault> {
     let mut batch = Vec::new();

@@ -32,6 +32,15 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Whether the broker is there and refuses us, which a person has to mend.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Fault::Connecting(error) => code(error).is_some_and(|code| code != CONNECTION_FORCED),
+            Fault::Queue(_) => true,
+            Fault::NoAnswer(_) | Fault::Lost(_) | Fault::Closed | Fault::Cancelled => false,
+        }
+    }
+
     /// What happened, and what to do: one sentence or more, without the last full stop.
     pub(super) fn explain(&self, amqp: &Amqp) -> String {
         let uri = amqp.url.uri();

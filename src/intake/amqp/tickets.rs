@@ -38,6 +38,11 @@ impl Tickets {
         self.acknowledged.extend(tickets);
     }
 
+    /// This one was recorded, but its connection was lost before it could be acknowledged.
+    pub(super) fn unacknowledged(&mut self, ticket: Ticket) {
+        self.doubtful.push(ticket);
+    }
+
     /// Whether a proof would help.
     pub(super) fn lack_proof(&self) -> bool {
         !self.acknowledged.is_empty()
