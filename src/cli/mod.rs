@@ -8,6 +8,7 @@ mod feed;
 mod import;
 mod run;
 mod stdin;
+pub mod verdict;
 
 use crate::config::{self, ConfigError, Handler, Loaded};
 use crate::diagnosis::Rules;
