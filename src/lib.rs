@@ -3,10 +3,30 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
+//! - [`config`]: `config.yml` → what is meant by it
+//! - [`intake`]: how mail arrives, and the receipt by which its giver learns that it is safe
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
+//! - [`policy`]: what is done about it: suspend, count or ignore (pure)
+//! - [`ledger`]: what is remembered, in one commit (SQLite)
+//! - [`archive`]: the raw mail behind every suspension
+//! - [`suspend`]: what the ledger holds → HTTP
+//! - [`engine`]: the loop that drives all of this
+//! - [`service`]: ledger, engine and suspender put together
+//! - [`platform_server`]: a platform to develop against
+//! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
+pub mod archive;
 pub mod cli;
+pub mod config;
 pub mod diagnosis;
+pub mod engine;
+pub mod intake;
+pub mod ledger;
+pub mod platform_server;
+pub mod policy;
 pub mod report;
+pub mod service;
+pub mod suspend;
+pub mod telemetry;

@@ -1,34 +1,128 @@
 //! The command line: what was typed → one file a command → exit status.
 
+mod check_config;
 mod classify;
+mod demo;
+mod develop_webserver;
+mod feed;
+mod import;
+mod run;
+mod stdin;
+pub mod verdict;
 
+use crate::config::{self, ConfigError, Handler, Loaded};
+use crate::diagnosis::Rules;
+use crate::telemetry::{self, Stream};
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
+
+/// The configuration can't be used (sysexits.h).
+const EX_CONFIG: u8 = 78;
 
 #[derive(Parser)]
-#[command(name = "bouncedemails", version, about)]
+#[command(
+    name = "bouncedemails",
+    version,
+    about,
+    after_help = "Try it without any set-up: bouncedemails demo"
+)]
 struct Args {
+    #[command(flatten)]
+    common: Common,
     #[command(subcommand)]
     command: Command,
 }
 
+/// What holds for every command.
+#[derive(clap::Args)]
+struct Common {
+    /// The configuration; without it ./config.yml, then /etc/bouncedemails/config.yml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The environment to take from the configuration
+    #[arg(long, global = true, value_name = "NAME", default_value = "production")]
+    env: String,
+    /// Log the whole block of every mail, not only one line for each outcome
+    #[arg(long, global = true)]
+    debug: bool,
+}
+
+impl Common {
+    fn load(&self) -> Result<Loaded, ConfigError> {
+        config::load(self.config.as_deref(), &self.env)
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
-    /// Says of each mail what it is, who failed and why; no configuration, no side effect
+    Run(run::Args),
+    Stdin(stdin::Args),
+    Import(import::Args),
     Classify(classify::Args),
+    #[command(alias = "check_config")]
+    CheckConfig(check_config::Args),
+    Demo(demo::Args),
+    #[command(alias = "develop_webserver")]
+    DevelopWebserver(develop_webserver::Args),
 }
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    let result = match args.command {
-        Command::Classify(args) => classify::run(&args),
+    let Args { common, command } = Args::parse();
+    let stream = match command {
+        Command::Demo(_) => Stream::Stdout,
+        _ => Stream::Stderr,
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bouncedemails: {error:#}");
-            ExitCode::FAILURE
+    let result = telemetry::init(common.debug, stream).and_then(|()| match command {
+        Command::Run(args) => run::run(&args, &common),
+        Command::Stdin(args) => stdin::run(&args, &common),
+        Command::Import(args) => import::run(&args, &common),
+        Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::CheckConfig(args) => check_config::run(&args, &common),
+        Command::Demo(args) => demo::run(&args),
+        Command::DevelopWebserver(args) => {
+            develop_webserver::run(&args).map(|()| ExitCode::SUCCESS)
         }
-    }
+    });
+    result.unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("bouncedemails: {error:#}");
+        match error.is::<ConfigError>() {
+            true => ExitCode::from(EX_CONFIG),
+            false => ExitCode::FAILURE,
+        }
+    })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Runtime::new().context("the system gives no threads to run on")
+}
+
+/// What is known of the words of mail systems, with the user's own knowledge in front.
+fn rules(handler: &Handler) -> Result<Rules, ConfigError> {
+    let Some(file) = &handler.rules else {
+        return Ok(Rules::builtin());
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
+        file: file.clone(),
+        error,
+    })?;
+    Rules::with_user_rules(&text).map_err(|fault| ConfigError::Wrong {
+        file: file.clone(),
+        line: Some(fault.line),
+        message: fault.message,
+    })
+}
+
+/// Whether whoever read our output has seen enough (`bouncedemails classify … | head`).
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .root_cause()
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

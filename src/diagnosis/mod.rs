@@ -2,7 +2,9 @@
 //!
 //! Pure. Knowledge is data: `rules.toml`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
 
+mod bit_set;
 mod codes;
+mod facts;
 pub mod reason;
 mod rule_file;
 pub mod rules;
@@ -38,6 +40,7 @@ pub fn diagnose(recipient: &Recipient, rules: &Rules) -> Diagnosis {
     let (reason, evidence) = rules.reason(recipient);
     let bounce_type = match recipient.action {
         Action::Delayed => BounceType::Delayed,
+        _ if is_passing(reason, recipient) => BounceType::Soft,
         _ => reason.bounce_type(),
     };
     Diagnosis {
@@ -45,4 +48,11 @@ pub fn diagnose(recipient: &Recipient, rules: &Rules) -> Diagnosis {
         bounce_type,
         evidence,
     }
+}
+
+/// What is wrong with a domain comes from DNS, and may be a passing fault: it is not for good where the reporter itself
+/// calls it temporary.
+fn is_passing(reason: Reason, recipient: &Recipient) -> bool {
+    let of_domain = matches!(reason, Reason::HostUnknown | Reason::NotAccept);
+    of_domain && recipient.status.is_some_and(|status| status.class == 4)
 }

@@ -3,7 +3,11 @@
 //! Pure functions over one text each; nothing here knows what a code means. All of them read the text once or twice and
 //! allocate nothing but the result, so that their cost is linear in a length that the caller bounds.
 
-use crate::report::{Command, Status};
+mod command;
+
+pub use command::command;
+
+use crate::report::Status;
 
 /// The SMTP reply code (RFC 5321 section 4.2), 400 to 599, or `None`.
 ///
@@ -38,28 +42,6 @@ pub fn status(text: &str) -> Option<Status> {
         vague = vague.or(Some(found));
     }
     vague
-}
-
-/// The SMTP command that was refused, where the text names it in the way that Postfix, Exim, Sendmail and Exchange do.
-///
-/// ```
-/// use bouncedemails::{diagnosis::smtp_reply::command, report::Command};
-/// assert_eq!(command("550 no such user (in reply to RCPT TO command)"), Some(Command::Rcpt));
-/// assert_eq!(command("SMTP error from remote mail server after end of data: 550 spam"), Some(Command::Data));
-/// ```
-pub fn command(text: &str) -> Option<Command> {
-    for (at, _) in text.match_indices(' ') {
-        let before = text[..at].rsplit(' ').next().unwrap_or_default();
-        let announced = ["after", "to", ">>>", "during", "for", "response"];
-        if announced
-            .iter()
-            .any(|word| before.eq_ignore_ascii_case(word))
-            && let Some(command) = named_command(&text[at + 1..])
-        {
-            return Some(command);
-        }
-    }
-    None
 }
 
 /// Makes one line of a reply: white space and control characters are folded to single blanks, and the code that is
@@ -290,41 +272,6 @@ fn begins_status(before: &[u8]) -> bool {
     .any(|word| before[start..].eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// The command that `text` starts with.
-fn named_command(text: &str) -> Option<Command> {
-    let starts = |word: &str| {
-        let end = text.as_bytes().get(word.len());
-        text.get(..word.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(word))
-            && !end.is_some_and(u8::is_ascii_alphanumeric)
-    };
-    COMMANDS
-        .iter()
-        .find(|(word, _)| starts(word))
-        .map(|(_, command)| *command)
-}
-
-/// How mail systems name the commands.
-const COMMANDS: &[(&str, Command)] = &[
-    ("RCPT", Command::Rcpt),
-    ("MAIL FROM", Command::Mail),
-    ("DATA", Command::Data),
-    ("BDAT", Command::Data),
-    ("end of data", Command::Data),
-    ("end of DATA command", Command::Data),
-    ("message content", Command::Data),
-    ("pipelined DATA", Command::Data),
-    ("pipelined RCPT", Command::Rcpt),
-    ("pipelined MAIL", Command::Mail),
-    ("STARTTLS", Command::Starttls),
-    ("AUTH", Command::Auth),
-    ("EHLO", Command::Ehlo),
-    ("HELO", Command::Ehlo),
-    ("LHLO", Command::Ehlo),
-    ("initial connection", Command::Conn),
-    ("connect", Command::Conn),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -418,25 +365,6 @@ mod tests {
         assert_eq!(one_line("  550  two \t blanks\0 "), "550 two blanks");
         assert_eq!(one_line("550-a 550"), "550 a 550");
         assert_eq!(one_line(""), "");
-    }
-
-    #[test]
-    fn refused_commands() {
-        assert_eq!(
-            command("no (in reply to end of DATA command)"),
-            Some(Command::Data)
-        );
-        assert_eq!(
-            command("SMTP error from remote mailer after MAIL FROM:<a@example.com>: 550"),
-            Some(Command::Mail)
-        );
-        assert_eq!(command(">>> RCPT To:<a@example.com>"), Some(Command::Rcpt));
-        assert_eq!(
-            command("SMTP error from remote server after initial connection, host: x"),
-            Some(Command::Conn)
-        );
-        assert_eq!(command("in reply to EHLO command"), Some(Command::Ehlo));
-        assert_eq!(command("we want to database"), None);
     }
 
     #[test]

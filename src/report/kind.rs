@@ -1,6 +1,5 @@
 //! Which kind of mail it is: asks each parser in turn, the surest first, and fills in the [`Report`].
 
-use super::address;
 use super::header::Header;
 use super::limits::Limit;
 use super::mail::Mail;
@@ -102,6 +101,7 @@ fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<
         evidence: String::new(),
         envelope: report.envelope.clone(),
         recipients: Vec::new(),
+        complainants: Vec::new(),
         original: Original::default(),
         limits: Vec::new(),
     };
@@ -138,11 +138,7 @@ fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limi
 
 /// Drops addresses of ours that a text mentions beside the failed ones. One that stands alone failed: mail to oneself.
 fn without_ourselves(report: &mut Report) {
-    let sender = report
-        .original
-        .from
-        .as_deref()
-        .and_then(|from| address::in_text(from).next());
+    let sender = report.original.from.clone();
     let path = report.original.return_path.clone();
     let ours: Vec<String> = report
         .envelope
@@ -162,7 +158,7 @@ fn without_ourselves(report: &mut Report) {
 /// our own return path names (VERP: `bounces+user=example.com@our.example`).
 fn only_addressee(report: &Report, found: &prose::Found<'_>) -> Option<Recipient> {
     if let [only] = report.original.to.as_slice() {
-        return Some(found.recipient(only.parse().ok()?, "To of the returned mail"));
+        return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
     let verp = report.envelope.to.iter().find_map(|to| {
         let (_, encoded) = to.local_part().split_once('+')?;

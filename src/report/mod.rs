@@ -69,6 +69,7 @@ pub fn parse(raw: &[u8]) -> Report {
         evidence: "nothing in it is known".to_owned(),
         envelope: envelope::of(&mail.header),
         recipients: Vec::new(),
+        complainants: Vec::new(),
         original: Original::default(),
         limits: Vec::new(),
     };

@@ -9,17 +9,10 @@ pub(super) fn of(header: &Header<'_>) -> Original {
     let text = |name| header.text(name).map(|value| value.into_owned());
     Original {
         message_id: text("Message-ID"),
-        from: text("From").map(|from| {
-            let address = address::in_text(&from).next();
-            address.map_or(from, |address| address.to_string())
-        }),
+        from: text("From").and_then(|from| address::in_text(&from).next()),
         to: header
             .all("To")
-            .flat_map(|to| {
-                address::in_text(&to)
-                    .map(|a| a.to_string())
-                    .collect::<Vec<_>>()
-            })
+            .flat_map(|to| address::in_text(&to).collect::<Vec<_>>())
             .collect(),
         subject: text("Subject"),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),

@@ -17,6 +17,8 @@ pub struct Report {
     pub envelope: Envelope,
     /// The failed (or delayed) recipients; empty unless `kind` is [`Kind::Bounce`].
     pub recipients: Vec<Recipient>,
+    /// Who complained; empty unless `kind` is [`Kind::Feedback`].
+    pub complainants: Vec<Address>,
     /// The mail that came back, as far as it was returned.
     pub original: Original,
     /// The limits that were hit: what lies beyond them was not read. Empty for nearly every mail.
@@ -189,9 +191,9 @@ pub struct Original {
     /// `Message-ID`, with angle brackets as it was sent.
     pub message_id: Option<String>,
     /// The address in `From`.
-    pub from: Option<String>,
+    pub from: Option<Address>,
     /// The addresses in `To`.
-    pub to: Vec<String>,
+    pub to: Vec<Address>,
     /// `Subject`, decoded.
     pub subject: Option<String>,
     /// The envelope sender (`Return-Path`), where the returned headers have it.

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html>. With event publishing `notificationType` is called `eventType`.
 
-use super::super::address::Address;
+use super::super::address::{self, Address};
 use super::super::types::{Action, Kind, Original, Recipient};
 use super::super::words;
 use serde_json::Value;
@@ -109,20 +109,20 @@ fn bounced(bounce: &Value, list: &str, action: Action) -> Vec<Recipient> {
 
 fn original(mail: Option<&Value>) -> Original {
     let common = |key: &str| mail.and_then(|mail| mail.get("commonHeaders")?.get(key));
-    let strings = |key: &str| -> Vec<String> {
+    let addresses = |key: &str| -> Vec<Address> {
         let list = common(key).and_then(Value::as_array);
         list.into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .map(str::to_owned)
+            .flat_map(address::in_text)
             .collect()
     };
     Original {
         message_id: common("messageId")
             .and_then(Value::as_str)
             .map(str::to_owned),
-        from: strings("from").into_iter().next(),
-        to: strings("to"),
+        from: addresses("from").into_iter().next(),
+        to: addresses("to"),
         subject: common("subject").and_then(Value::as_str).map(str::to_owned),
         return_path: mail
             .and_then(|mail| mail.get("source")?.as_str())

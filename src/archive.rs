@@ -1,0 +1,90 @@
+//! The raw mail behind every suspension, gzipped, one file an address: `<path>/<first two letters>/<address>.gz`.
+//!
+//! Whatever an address spells, its file stays within `path`, and no two addresses share one. A newer mail takes the place of
+//! an older one. Nothing else reads these files; a mail that can't be kept delays nothing.
+
+use crate::report::Address;
+use anyhow::Context;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The longest address that is a file name as it is. File systems take 255 bytes, temporary names and `.gz` are longer.
+const LONGEST: usize = 200;
+
+/// Tells the temporary files of this process apart.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// The folder that the mails are kept in.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    path: PathBuf,
+}
+
+impl Archive {
+    /// The archive in the folder `path`, which need not exist yet.
+    pub fn new(path: impl Into<PathBuf>) -> Archive {
+        Archive { path: path.into() }
+    }
+
+    /// Where the mail behind the suspension of an address is kept.
+    pub fn file(&self, address: &Address) -> PathBuf {
+        let name = file_name(address);
+        let folder: String = name.chars().take(2).collect();
+        self.path.join(folder).join(format!("{name}.gz"))
+    }
+
+    /// Keeps a mail: afterwards the file is there as a whole, or is what it was before.
+    ///
+    /// # Errors
+    /// Names the file and what the system says.
+    pub fn keep(&self, address: &Address, raw: &[u8]) -> anyhow::Result<()> {
+        let file = self.file(address);
+        let folder = file.parent().unwrap_or(&self.path);
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        // A leading dot keeps it apart from every archived file.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let temporary = folder.join(format!(".{}-{number}.tmp", std::process::id()));
+        let written = write(&temporary, raw).and_then(|()| fs::rename(&temporary, &file));
+        if written.is_err() {
+            // Half of a file is of no use, and may fill the disk.
+            let _ = fs::remove_file(&temporary);
+        }
+        written.with_context(|| format!("cannot write {}", file.display()))
+    }
+}
+
+fn write(file: &Path, raw: &[u8]) -> std::io::Result<()> {
+    let mut packer = GzEncoder::new(File::create(file)?, Compression::default());
+    packer.write_all(raw)?;
+    packer.finish()?.sync_all()
+}
+
+/// The address itself, if it is a plain one. Of any other, what is not plain is replaced, and a hash of the address tells it from others.
+fn file_name(address: &Address) -> String {
+    let address = address.as_str();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@.-_+=~'".contains(c);
+    if address.len() <= LONGEST && address.chars().all(plain) && !address.starts_with('.') {
+        return address.to_owned();
+    }
+    let mut name: String = address
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .take(LONGEST / 2)
+        .collect();
+    if name.starts_with('.') {
+        name.replace_range(..1, "_");
+    }
+    let hash = Sha256::digest(address);
+    // A plain address has no `,`, so none can spell this name.
+    name.push(',');
+    for byte in &hash[..16] {
+        name.push_str(&format!("{byte:02x}"));
+    }
+    name
+}

@@ -1,0 +1,70 @@
+//! Mails from files or standard input → the service, as one intake among others.
+
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source};
+use crate::service::Service;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tracing::error;
+
+/// What became of the mails; complete when the service has finished.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    recorded: AtomicUsize,
+    returned: AtomicUsize,
+}
+
+impl Tally {
+    /// How many are committed to disk.
+    pub(super) fn recorded(&self) -> usize {
+        self.recorded.load(Ordering::Acquire)
+    }
+
+    /// How many are not: the log says why.
+    pub(super) fn returned(&self) -> usize {
+        self.returned.load(Ordering::Acquire)
+    }
+}
+
+/// Hands mails in, as fast as they are taken; one that can't be read is logged and counts as returned. Blocks.
+///
+/// # Errors
+/// When the service has died.
+pub(super) fn feed(
+    service: &Service,
+    tally: &Arc<Tally>,
+    mails: impl Iterator<Item = anyhow::Result<(Source, Vec<u8>)>>,
+) -> anyhow::Result<()> {
+    let inbox = service.inbox();
+    for mail in mails {
+        let (source, raw) = match mail {
+            Ok(mail) => mail,
+            Err(error) => {
+                error!("{error:#}");
+                tally.returned.fetch_add(1, Ordering::Release);
+                continue;
+            }
+        };
+        let (tally, ledger) = (tally.clone(), service.ledger.clone());
+        let receipt = Receipt::new(move |settled| match settled {
+            Settled::Confirmed(ticket) => {
+                // Whoever started this process sees that it ended well: nothing is handed in again by mistake.
+                ledger.forget(&[ticket]);
+                tally.recorded.fetch_add(1, Ordering::Release);
+            }
+            Settled::Returned => {
+                tally.returned.fetch_add(1, Ordering::Release);
+            }
+        });
+        let mail = Mail {
+            raw,
+            source,
+            envelope_recipients: Vec::new(),
+            repeat: Repeat::No,
+        };
+        let delivery = Delivery { mail, receipt };
+        if inbox.blocking_send(delivery).is_err() {
+            anyhow::bail!("the engine has died");
+        }
+    }
+    Ok(())
+}

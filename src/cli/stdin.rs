@@ -1,0 +1,65 @@
+//! `stdin`: one mail (or an mbox) from standard input, through the whole pipeline, as the pipe of a mail server.
+
+use super::Common;
+use super::feed::{Tally, feed};
+use crate::config::Handler;
+use crate::intake::{Source, files};
+use crate::ledger::{Lock, LockError};
+use crate::service::{Ending, Service};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A passing fault: the mail server keeps the mail and tries again (sysexits.h).
+const EX_TEMPFAIL: u8 = 75;
+
+/// Takes one mail, or an mbox, from standard input through the whole pipeline
+#[derive(clap::Args)]
+#[command(after_help = "\
+Exits 0 when the mail is recorded, and 75 (EX_TEMPFAIL) when it could not be, so that a mail server keeps it. A platform that does
+not answer is no fault: it is told by the running service, or by the next command that takes mails.
+
+Examples:
+  bouncedemails --debug stdin < bounce.eml
+  /etc/aliases:  no-reply: \"|/usr/local/bin/bouncedemails stdin\"")]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
+    let handler = common.load()?.config.handler;
+    let name = |mail: files::Result| mail.map(|(_, raw)| (Source::Stdin, raw));
+    let mails = files::read(std::io::stdin().lock(), "standard input").map(name);
+    match through(handler, mails) {
+        Ok(tally) if tally.returned() == 0 => Ok(ExitCode::SUCCESS),
+        Ok(_) => Ok(ExitCode::from(EX_TEMPFAIL)),
+        Err(error) => {
+            eprintln!("bouncedemails: {error:#}");
+            Ok(ExitCode::from(EX_TEMPFAIL))
+        }
+    }
+}
+
+/// Takes mails through the whole pipeline, and tries every suspension that is due once, unless a running service does.
+/// A storage fault is not waited out.
+pub(super) fn through(
+    handler: Handler,
+    mails: impl Iterator<Item = anyhow::Result<(Source, Vec<u8>)>>,
+) -> anyhow::Result<Arc<Tally>> {
+    let runtime = super::runtime()?;
+    let lock = match Lock::take(&handler.dbfile) {
+        Ok(lock) => Some(lock),
+        Err(LockError::Held { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let rules = super::rules(&handler)?;
+    let give_up = CancellationToken::new();
+    give_up.cancel();
+    let service = {
+        let _in_runtime = runtime.enter();
+        Service::start(Arc::new(handler), rules, lock, give_up)?
+    };
+    let tally = Arc::new(Tally::default());
+    let fed = feed(&service, &tally, mails);
+    // What was handed in before a mail could not be read is worth as much as ever.
+    runtime.block_on(service.finish(Ending::Tried))?;
+    fed.map(|()| tally)
+}

@@ -1,0 +1,329 @@
+//! The values of a configuration that carry their own rules, and `${NAME}` and `${file:PATH}` inside of texts.
+
+use super::Platform;
+use crate::report::Address;
+use iri_string::spec::UriSpec;
+use iri_string::template::UriTemplateString;
+use iri_string::template::simple_context::SimpleContext;
+use lapin::uri::AMQPUri;
+use rustix::fs::{Access, access};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Takes `${NAME}` from the environment and `${file:PATH}` from a file (without its last line break). What is put in is not looked
+/// at again.
+pub(super) fn interpolate(text: &str) -> Result<String, String> {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else {
+            return Err(format!("`{}` lacks its closing brace", &rest[start..]));
+        };
+        result.push_str(&rest[..start]);
+        let name = &rest[start + 2..start + length];
+        match name.strip_prefix("file:") {
+            Some(path) => {
+                let content = std::fs::read_to_string(path)
+                    .map_err(|error| format!("the file {path} cannot be read: {error}"))?;
+                result.push_str(content.trim_end_matches(['\n', '\r']));
+            }
+            None => result.push_str(&std::env::var(name).map_err(|_| {
+                format!(
+                    "the environment variable {name} is not set; set it, or write ${{file:PATH}}"
+                )
+            })?),
+        }
+        rest = &rest[start + length + 1..];
+    }
+    result.push_str(rest);
+    Ok(result)
+}
+
+/// Reads a text, interpolates it, and makes of it what is meant. The fault is raised inside of the visitor, where the parser
+/// still knows key and line.
+fn meant<'de, D, T>(
+    deserializer: D,
+    make: impl FnOnce(String) -> Result<T, String>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Meant<F>(F);
+    impl<F, T> Visitor<'_> for Meant<F>
+    where
+        F: FnOnce(String) -> Result<T, String>,
+    {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            interpolate(text).and_then(self.0).map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Meant(make))
+}
+
+/// A text, interpolated.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    meant(deserializer, Ok)
+}
+
+/// An optional path, interpolated.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<PathBuf>, D::Error> {
+    meant(deserializer, |text| Ok(Some(PathBuf::from(text))))
+}
+
+/// An address and port to listen on.
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    meant(deserializer, |text| {
+        text.parse().map_err(|_| {
+            format!("{text} is no address and port; write for example 0.0.0.0:2525 or [::1]:2525")
+        })
+    })
+}
+
+/// The path of a database that can be written, or made.
+pub(super) fn database<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    meant(deserializer, |text| {
+        let file = PathBuf::from(text);
+        match database_fault(&file) {
+            None => Ok(file),
+            Some(fault) => Err(fault),
+        }
+    })
+}
+
+/// Why a database can't be there.
+fn database_fault(file: &Path) -> Option<String> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if file.is_dir() {
+        let file = file.display();
+        return Some(format!(
+            "{file} is a folder; write the path of a file in it"
+        ));
+    }
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Some(format!(
+            "the folder {folder} does not exist; make it (install -d -o bouncedemails {folder}), or write another path"
+        ));
+    }
+    // SQLite makes further files beside the database, so the folder must be writable, too.
+    let (path, error) = [folder, file]
+        .into_iter()
+        .filter(|path| path.exists())
+        .find_map(|path| {
+            Some((
+                path,
+                access(path, Access::READ_OK | Access::WRITE_OK).err()?,
+            ))
+        })?;
+    Some(format!(
+        "{} cannot be read and written by this user ({error}); mend its owner, or write another path",
+        path.display()
+    ))
+}
+
+/// A count, with an error that says what to write.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct Count;
+    impl Visitor<'_> for Count {
+        type Value = u32;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a whole number of 0 or more, for example 3")
+        }
+
+        fn visit_u64<E: de::Error>(self, count: u64) -> Result<u32, E> {
+            u32::try_from(count)
+                .map_err(|_| E::custom(format!("{count} is too large; write at most {}", u32::MAX)))
+        }
+
+        fn visit_i64<E: de::Error>(self, count: i64) -> Result<u32, E> {
+            Err(E::custom(format!(
+                "{count} is below zero; write a whole number of 0 or more, for example 3"
+            )))
+        }
+    }
+    deserializer.deserialize_any(Count)
+}
+
+/// Platforms by domain: at least one, lower-cased, none twice.
+pub(super) fn domains<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Platform>, D::Error> {
+    struct Domains;
+    impl<'de> Visitor<'de> for Domains {
+        type Value = BTreeMap<String, Platform>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("domains, each with its base_url")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut domains = BTreeMap::new();
+            while let Some(domain) = map.next_key::<String>()? {
+                let platform = map.next_value()?;
+                if domains.insert(domain.to_lowercase(), platform).is_some() {
+                    return Err(de::Error::custom(format!("`{domain}` stands there twice")));
+                }
+            }
+            if domains.is_empty() {
+                return Err(de::Error::custom(
+                    "there is no domain; write at least one, such as `openhpi.de:` with its `base_url:`",
+                ));
+            }
+            Ok(domains)
+        }
+    }
+    deserializer.deserialize_map(Domains)
+}
+
+/// A span of time, written as `7d`, `12h`, `30m` or `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period(pub Duration);
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        meant(deserializer, |text| {
+            humantime::parse_duration(&text)
+                .map(Period)
+                .map_err(|_| format!("{text} is no span of time; write it as 7d, 12h or 30m"))
+        })
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// An RFC 6570 template that holds `{address}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(UriTemplateString);
+
+/// Why a text is no [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It does not say where the address goes.
+    #[error("must hold {{address}}, for example https://open.hpi.de/emails/{{address}}/suspend")]
+    NoAddress,
+    /// It puts the address in as it is.
+    #[error("must hold {{address}}, which is percent-encoded, not {{+address}} or {{#address}}")]
+    Unencoded,
+    /// It does not lead anywhere.
+    #[error("must begin with https:// or http://")]
+    NoScheme,
+    /// It is no RFC 6570 template.
+    #[error("is no URI template (RFC 6570): {0}")]
+    Malformed(String),
+}
+
+impl FromStr for Template {
+    type Err = TemplateError;
+
+    fn from_str(text: &str) -> Result<Self, TemplateError> {
+        if !is_http(text) {
+            return Err(TemplateError::NoScheme);
+        }
+        let template = UriTemplateString::try_from(text.to_owned())
+            .map_err(|error| TemplateError::Malformed(error.to_string()))?;
+        let template = Template(template);
+        // `{+address}` would let a `/` through, and with it whatever path a forged address spells.
+        match template.try_expand("a/b@example.org") {
+            Some(expanded) if expanded.contains("a%2Fb%40example.org") => Ok(template),
+            Some(expanded) if expanded.contains("a/b@example.org") => Err(TemplateError::Unencoded),
+            _ => Err(TemplateError::NoAddress),
+        }
+    }
+}
+
+impl Template {
+    /// Puts an address in, percent-encoded but for RFC 3986's unreserved characters.
+    pub fn expand(&self, address: &Address) -> String {
+        self.try_expand(address.as_str())
+            .expect("a template that expanded one text expands every text")
+    }
+
+    fn try_expand(&self, address: &str) -> Option<String> {
+        let mut context = SimpleContext::new();
+        context.insert("address", address);
+        let expanded = self.0.expand::<UriSpec, _>(&context).ok()?;
+        Some(expanded.to_string())
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+/// `amqp://` or `amqps://` with user, password, host and vhost.
+#[derive(Clone)]
+pub struct AmqpUrl(AMQPUri);
+
+impl AmqpUrl {
+    /// What lapin connects to.
+    pub fn uri(&self) -> &AMQPUri {
+        &self.0
+    }
+}
+
+impl fmt::Display for AmqpUrl {
+    /// The URL with its password masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AmqpUrl(AMQPUri {
+            scheme,
+            authority,
+            vhost,
+            ..
+        }) = self;
+        write!(
+            f,
+            "{scheme}://{}:***@{}:{}/{}",
+            authority.userinfo.username,
+            authority.host,
+            authority.port,
+            vhost.replace('/', "%2f"),
+        )
+    }
+}
+
+impl fmt::Debug for AmqpUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<'de> Deserialize<'de> for AmqpUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        meant(deserializer, |text| {
+            // The fault is told, not the URL: that one holds a password.
+            AMQPUri::from_str(&text).map(AmqpUrl).map_err(|fault| {
+                format!(
+                    "{fault}; write amqp://USER:PASSWORD@HOST/VHOST, with %2f for the vhost /, and other special characters \
+                     percent-encoded, too"
+                )
+            })
+        })
+    }
+}
+
+pub(super) fn is_http(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}

@@ -1,0 +1,201 @@
+//! The loop: take what is waiting, diagnose it in parallel, decide, record everything in one transaction, confirm.
+//!
+//! It knows neither where mails come from nor how platforms are told. A mail is confirmed only after the commit that
+//! holds it.
+
+use crate::archive::Archive;
+use crate::config::Handler;
+use crate::diagnosis::{self, Rules};
+use crate::intake::{Delivery, Mail, Receipt};
+use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
+use crate::policy::{self, Decision, Unhandled};
+use crate::report;
+use crate::telemetry::{Blocks, Printable, announce};
+use rayon::prelude::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// The most mails that one transaction takes: beyond some hundreds a larger one gains nothing, but makes each mail wait longer.
+const MOST_AT_ONCE: usize = 512;
+
+/// How long a storage fault is waited out before the next try, doubling in between.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What the loop works with.
+pub struct Engine {
+    /// The platforms, and how bounces are counted.
+    pub handler: Arc<Handler>,
+    /// What is known of the words of mail systems.
+    pub rules: Arc<Rules>,
+    /// Where everything is recorded.
+    pub ledger: Ledger,
+    /// Which mails are being read at this moment, for the next process to know should one of them end this one.
+    pub in_flight: InFlight,
+    /// Where the mails of permanent failures are kept, if they are.
+    pub archive: Option<Archive>,
+    /// Rung when there are new suspensions.
+    pub bell: Arc<Notify>,
+    /// The log blocks that wait for answers.
+    pub blocks: Arc<Blocks>,
+    /// Once cancelled, a storage fault is not waited out: the mails are given back.
+    pub shutdown: CancellationToken,
+}
+
+impl Engine {
+    /// Handles deliveries until every sender of the inbox is gone. Blocks: to be run on a thread of its own; `runtime` is
+    /// only slept on.
+    pub fn run(self, mut inbox: mpsc::Receiver<Delivery>, runtime: &Handle) {
+        let mut waiting = Vec::with_capacity(MOST_AT_ONCE);
+        while inbox.blocking_recv_many(&mut waiting, MOST_AT_ONCE) > 0 {
+            let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = waiting
+                .par_drain(..)
+                .map(|delivery| (self.examine(delivery.mail), delivery.receipt))
+                .unzip();
+            // Given up: the receipts are dropped, which gives the mails back.
+            let Some(recorded) = self.record(&entries, runtime) else {
+                continue;
+            };
+            self.bell.notify_waiters();
+            self.archive(&entries, &recorded);
+            for (receipt, recorded) in receipts.into_iter().zip(recorded) {
+                receipt.confirm(recorded.ticket);
+            }
+        }
+    }
+
+    /// Reads, diagnoses and decides; a mail that can't be read is for quarantine.
+    fn examine(&self, mail: Mail) -> Entry {
+        let fingerprint = Fingerprint::of(&mail);
+        if self.in_flight.is_poison(&fingerprint) {
+            let why = "it ended the process twice".to_owned();
+            return unparsed(mail, fingerprint, why);
+        }
+        let _mark = self.in_flight.mark(&fingerprint);
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let report = report::parse(&mail.raw);
+            let diagnoses: Vec<_> = report
+                .recipients
+                .iter()
+                .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
+                .collect();
+            let envelope = &mail.envelope_recipients;
+            let decision = policy::decide(&report, &diagnoses, envelope, &self.handler);
+            (report, diagnoses, decision)
+        }));
+        match read {
+            Ok((report, diagnoses, decision)) => Entry {
+                mail,
+                fingerprint,
+                report: Some(report),
+                diagnoses,
+                decision,
+            },
+            Err(_) => unparsed(mail, fingerprint, "reading it panicked".to_owned()),
+        }
+    }
+
+    /// Records a batch, waiting out storage faults; none when told to stop meanwhile.
+    fn record(&self, entries: &[Entry], runtime: &Handle) -> Option<Vec<Recorded>> {
+        let mut fault: Option<Instant> = None;
+        let mut wait = FIRST_WAIT;
+        loop {
+            match self.try_record(entries) {
+                Ok(recorded) => {
+                    if let Some(since) = fault {
+                        let seconds = since.elapsed().as_secs();
+                        info!("The database works again after {seconds} s; nothing was lost.");
+                    }
+                    return Some(recorded);
+                }
+                Err(problem) => {
+                    if fault.is_none() {
+                        error!(
+                            "{problem}. Mails wait where they are; it is tried again until it works."
+                        );
+                        fault = Some(Instant::now());
+                    }
+                    let stopped = runtime.block_on(async {
+                        tokio::time::timeout(wait, self.shutdown.cancelled())
+                            .await
+                            .is_ok()
+                    });
+                    if stopped {
+                        let count = entries.len();
+                        warn!("{count} mails could not be recorded and are given back.");
+                        return None;
+                    }
+                    wait = LONGEST_WAIT.min(wait * 2);
+                }
+            }
+        }
+    }
+
+    fn try_record(&self, entries: &[Entry]) -> Result<Vec<Recorded>, LedgerError> {
+        let mut blocks = self.blocks.open();
+        let recorded = self
+            .ledger
+            .record(entries, &self.handler, SystemTime::now())?;
+        for (entry, recorded) in entries.iter().zip(&recorded) {
+            announce(
+                &mut blocks,
+                entry,
+                recorded,
+                self.handler.temporary_threshold,
+            );
+        }
+        Ok(recorded)
+    }
+
+    /// Keeps the mails behind suspensions. A mail that can't be kept delays no suspension.
+    fn archive(&self, entries: &[Entry], recorded: &[Recorded]) {
+        let Some(archive) = &self.archive else {
+            return;
+        };
+        entries.par_iter().zip(recorded).for_each(|(entry, recorded)| {
+            for address in suspended(entry, recorded) {
+                if let Err(error) = archive.keep(address, &entry.mail.raw) {
+                    let address = Printable(address.as_str());
+                    error!(%address, "The mail behind the suspension of {address} could not be kept: {error:#}");
+                }
+            }
+        });
+    }
+}
+
+/// The addresses that a mail led to the suspension of.
+fn suspended<'a>(
+    entry: &'a Entry,
+    recorded: &'a Recorded,
+) -> impl Iterator<Item = &'a report::Address> {
+    let rulings = match &entry.decision {
+        Decision::Act { rulings, .. } => rulings.as_slice(),
+        _ => &[],
+    };
+    let effects = match &recorded.outcome {
+        Outcome::Acted(effects) => effects.as_slice(),
+        _ => &[],
+    };
+    rulings
+        .iter()
+        .zip(effects)
+        .filter(|(_, effect)| matches!(effect, Effect::Suspending { .. } | Effect::Joined(_)))
+        .map(|(ruling, _)| &ruling.address)
+}
+
+fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {
+    Entry {
+        mail,
+        fingerprint,
+        report: None,
+        diagnoses: Vec::new(),
+        decision: Decision::Quarantine {
+            why: Unhandled::Poison(why),
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! Takes mails from a queue of an AMQP 0-9-1 broker (RabbitMQ) and acknowledges them once they are recorded.
+//!
+//! It never ends because of the broker: an outage is said once in plain words, and it connects again until the broker is back.
+//! It never acknowledges what is not committed.
+
+mod consume;
+mod fault;
+mod session;
+mod tickets;
+
+use super::{Delivery, Ticket};
+use crate::config::Amqp;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use consume::End;
+use fault::Fault;
+use session::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tickets::Tickets;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// Tells the ledger of mails whose acknowledgement the broker is known to have. May block.
+pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
+
+/// The pauses between two tries to connect; up to as much again is added at random, so that many services don't return at once.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
+const STABLE: Duration = Duration::from_secs(30);
+
+/// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
+///
+/// Then it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
+/// acknowledges, and closes the connection.
+pub async fn run(
+    amqp: &Amqp,
+    forget: Forget,
+    inbox: mpsc::Sender<Delivery>,
+    shutdown: CancellationToken,
+) {
+    let mut tickets = Tickets::new(forget);
+    let mut outage = Outage::new();
+    let mut first = true;
+    loop {
+        let opened = tokio::select! {
+            () = shutdown.cancelled() => return,
+            opened = Session::open(amqp) => opened,
+        };
+        let (fault, stragglers) = match opened {
+            Ok(session) => {
+                outage.over(amqp, session.waiting);
+                if std::mem::take(&mut first) {
+                    session.warn_if_volatile(amqp).await;
+                }
+                let since = Instant::now();
+                let end = consume::consume(session, amqp, &inbox, &mut tickets, &shutdown).await;
+                if since.elapsed() > STABLE {
+                    outage.pauses = pauses();
+                }
+                match end {
+                    End::Stopped => return,
+                    End::Lost(fault, stragglers) => (fault, Some(stragglers)),
+                }
+            }
+            Err(fault) => (fault, None),
+        };
+        outage.goes_on(amqp, &fault);
+        let pause = outage.pauses.next().unwrap_or(LONGEST_PAUSE);
+        let ready = async {
+            tokio::time::sleep(pause).await;
+            if let Some(stragglers) = stragglers {
+                stragglers.settled(&mut tickets).await;
+            }
+        };
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = ready => {}
+        }
+    }
+}
+
+/// What was said about the broker's absence, and how long to wait for the next try.
+struct Outage {
+    since: Option<Instant>,
+    said: String,
+    pauses: ExponentialBackoff,
+}
+
+impl Outage {
+    fn new() -> Outage {
+        Outage {
+            since: None,
+            said: String::new(),
+            pauses: pauses(),
+        }
+    }
+
+    /// Says what is wrong: once when the broker is away, however that shows, and once for each way in which it refuses us.
+    fn goes_on(&mut self, amqp: &Amqp, fault: &Fault) {
+        let text = fault.explain(amqp);
+        let began = self.since.is_none();
+        self.since.get_or_insert_with(Instant::now);
+        if began || (fault.is_refusal() && text != self.said) {
+            warn!("{text}. Trying again until it works.");
+            self.said = text;
+        } else {
+            debug!("{text}. Still trying.");
+        }
+    }
+
+    /// Says that mails are taken.
+    fn over(&mut self, amqp: &Amqp, waiting: u32) {
+        let url = &amqp.url;
+        let queue = &amqp.queue;
+        match self.since.take() {
+            None => info!("Taking mails from the queue {queue} at {url}; {waiting} are waiting."),
+            Some(since) => {
+                let seconds = since.elapsed().as_secs();
+                info!(
+                    "The broker is back after {seconds} s: taking mails from the queue {queue} at {url} again; {waiting} are \
+                     waiting."
+                );
+            }
+        }
+    }
+}
+
+fn pauses() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_jitter()
+        .without_max_times()
+        .build()
+}

@@ -1,0 +1,236 @@
+//! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
+
+use super::fault::Fault;
+use super::session::Session;
+use super::tickets::Tickets;
+use crate::config::Amqp;
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use futures_util::StreamExt;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
+use lapin::types::DeliveryTag;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// The most receipts that one acknowledgement answers.
+const MOST_AT_ONCE: usize = 4096;
+
+/// How long the engine has for the mails in its hands when we stop.
+const SETTLED_WITHIN: Duration = Duration::from_secs(6);
+
+/// How often the broker is asked for a proof, if there is something to prove.
+const PROOF_EVERY: Duration = Duration::from_secs(10);
+
+/// Why consuming ended.
+pub(super) enum End {
+    /// We were told to stop.
+    Stopped,
+    /// The broker is gone, and the engine still has mails of it in hand.
+    Lost(Fault, Stragglers),
+}
+
+/// What became of the delivery with this tag.
+type Answer = (DeliveryTag, Settled);
+
+/// Consumes until told to stop or the connection is lost.
+pub(super) async fn consume(
+    session: Session,
+    amqp: &Amqp,
+    inbox: &mpsc::Sender<Delivery>,
+    tickets: &mut Tickets,
+    shutdown: &CancellationToken,
+) -> End {
+    let consumer = session.consumer.clone();
+    let (sender, mut answers) = mpsc::unbounded_channel();
+    let result = {
+        let feeding = feed(&session, consumer, amqp, inbox, sender, shutdown);
+        let settling = settle(&session, amqp, &mut answers, tickets);
+        tokio::pin!(feeding, settling);
+        tokio::select! {
+            fed = &mut feeding => match fed {
+                // The receipts that are still out hold the senders of the answers: settling ends with the last of them.
+                Ok(()) => timeout(SETTLED_WITHIN, settling).await.unwrap_or_else(|_| {
+                    warn!("Some mails were not recorded in time and go back to the queue {}.", amqp.queue);
+                    Ok(())
+                }),
+                Err(fault) => Err(fault),
+            },
+            // It only ends first if the broker is gone: feeding holds a sender.
+            settled = &mut settling => settled,
+        }
+    };
+    match result {
+        Ok(()) => {
+            // What was prefetched and not handed over goes back to the queue with the connection.
+            if session.close().await {
+                tickets.forget_all().await;
+            }
+            End::Stopped
+        }
+        Err(fault) => {
+            session.close().await;
+            tickets.lost();
+            End::Lost(fault, Stragglers(answers))
+        }
+    }
+}
+
+/// The receipts that were out when a connection was lost.
+pub(super) struct Stragglers(mpsc::UnboundedReceiver<Answer>);
+
+impl Stragglers {
+    /// Waits for the last of them. Before that no mail may be taken from another connection: the ledger knows a mail that comes again
+    /// only after it has recorded it.
+    pub(super) async fn settled(mut self, tickets: &mut Tickets) {
+        while let Some((_, settled)) = self.0.recv().await {
+            if let Settled::Confirmed(ticket) = settled {
+                tickets.unacknowledged(ticket);
+            }
+        }
+    }
+}
+
+/// Hands mails to the engine, as fast as that takes them.
+async fn feed(
+    session: &Session,
+    mut consumer: lapin::Consumer,
+    amqp: &Amqp,
+    inbox: &mpsc::Sender<Delivery>,
+    answers: mpsc::UnboundedSender<Answer>,
+    shutdown: &CancellationToken,
+) -> Result<(), Fault> {
+    // What waited when we came may have been delivered before, even without a mark: to a connection that was lost, by a
+    // broker that was killed before it had written our acknowledgement down.
+    let mut doubtful = session.waiting;
+    loop {
+        // Room first: what is still in the consumer can go back at once.
+        let next = async {
+            let room = inbox.reserve().await.ok()?;
+            Some((room, consumer.next().await))
+        };
+        let next = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => None,
+            next = next => next,
+        };
+        let Some((room, delivery)) = next else {
+            // A refusal means that the connection is gone, and with it the consumer.
+            let _ = session
+                .channel
+                .basic_cancel(consumer.tag(), BasicCancelOptions::default())
+                .await;
+            return Ok(());
+        };
+        let delivery = match delivery {
+            // The connection was lost meanwhile: this mail comes again.
+            Some(Ok(delivery)) if delivery.poisoned() => continue,
+            Some(Ok(delivery)) => delivery,
+            Some(Err(error)) => return Err(Fault::Lost(error)),
+            None if session.connection.status().connected() => return Err(Fault::Cancelled),
+            None => return Err(Fault::Closed),
+        };
+        let repeat = match delivery.redelivered || doubtful > 0 {
+            true => Repeat::Possible,
+            false => Repeat::No,
+        };
+        doubtful = doubtful.saturating_sub(1);
+        let tag = delivery.delivery_tag;
+        let answers = answers.clone();
+        room.send(Delivery {
+            mail: Mail {
+                raw: delivery.data,
+                source: Source::Amqp(amqp.queue.clone()),
+                envelope_recipients: Vec::new(),
+                repeat,
+            },
+            receipt: Receipt::new(move |settled| {
+                // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
+                let _ = answers.send((tag, settled));
+            }),
+        });
+    }
+}
+
+/// Answers the broker as the receipts come in. Ends when there will be no more of them.
+async fn settle(
+    session: &Session,
+    amqp: &Amqp,
+    answers: &mut mpsc::UnboundedReceiver<Answer>,
+    tickets: &mut Tickets,
+) -> Result<(), Fault> {
+    let mut batch = Vec::new();
+    let mut proof = tokio::time::interval(PROOF_EVERY);
+    proof.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            count = answers.recv_many(&mut batch, MOST_AT_ONCE) => {
+                if count == 0 {
+                    return Ok(());
+                }
+                let last = batch.last().map_or(0, |(tag, _)| *tag);
+                answer(session, batch.drain(..), tickets).await.map_err(Fault::Lost)?;
+                if last >= DeliveryTag::from(session.waiting) {
+                    tickets.caught_up();
+                }
+            }
+            _ = proof.tick() => {
+                if tickets.lack_proof() {
+                    session.waiting_now(amqp).await.map_err(Fault::Lost)?;
+                    tickets.proven(Instant::now());
+                }
+                tickets.forget_certain(Instant::now());
+            }
+        }
+    }
+}
+
+/// Acknowledges the confirmed and gives back the others. The answers come in the order of the deliveries, so one acknowledgement
+/// stands for all before it.
+async fn answer(
+    session: &Session,
+    answers: impl Iterator<Item = Answer>,
+    tickets: &mut Tickets,
+) -> Result<(), lapin::Error> {
+    let mut confirmed: Option<(DeliveryTag, Vec<Ticket>)> = None;
+    for (tag, settled) in answers {
+        match settled {
+            Settled::Confirmed(ticket) => {
+                let (last, tickets) = confirmed.get_or_insert_default();
+                debug_assert!(*last < tag, "{tag} was answered after {last}");
+                *last = tag;
+                tickets.push(ticket);
+            }
+            Settled::Returned => {
+                if let Some((last, recorded)) = confirmed.take() {
+                    acknowledge(session, last, recorded, tickets).await?;
+                }
+                give_back(session, tag).await?;
+            }
+        }
+    }
+    match confirmed {
+        Some((last, recorded)) => acknowledge(session, last, recorded, tickets).await,
+        None => Ok(()),
+    }
+}
+
+async fn acknowledge(
+    session: &Session,
+    last: DeliveryTag,
+    recorded: Vec<Ticket>,
+    tickets: &mut Tickets,
+) -> Result<(), lapin::Error> {
+    tickets.acknowledged(recorded);
+    let all_before = BasicAckOptions { multiple: true };
+    session.channel.basic_ack(last, all_before).await
+}
+
+async fn give_back(session: &Session, tag: DeliveryTag) -> Result<(), lapin::Error> {
+    let back_to_the_queue = BasicNackOptions {
+        multiple: false,
+        requeue: true,
+    };
+    session.channel.basic_nack(tag, back_to_the_queue).await
+}

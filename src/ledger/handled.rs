@@ -1,0 +1,76 @@
+//! "Nothing twice" (DESIGN 8): every mail that was recorded has a row until it is proven that its giver knows. A mail that may
+//! be a repeat and has such a row is the earlier one.
+
+use super::Fingerprint;
+use crate::intake::Ticket;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+/// A giver that has not come back for so long (30 days, in milliseconds) won't.
+const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// How many forgotten tickets one transaction takes with it.
+pub(super) const AT_ONCE: usize = 2_000;
+
+/// Notes a mail.
+pub(super) fn note(
+    tx: &Transaction,
+    fingerprint: &Fingerprint,
+    now: i64,
+) -> rusqlite::Result<Ticket> {
+    tx.prepare_cached("INSERT INTO handled (fingerprint, at) VALUES (?, ?)")?
+        .execute(params![key(fingerprint), now])?;
+    Ok(Ticket(tx.last_insert_rowid()))
+}
+
+/// Finds the row of a mail that may be a repeat, the oldest first, and puts a new one in its place: its giver still does not know.
+/// Rows younger than `before` are other mails: those of the same batch.
+pub(super) fn renew(
+    tx: &Transaction,
+    fingerprint: &Fingerprint,
+    before: Ticket,
+    now: i64,
+) -> rusqlite::Result<Option<Ticket>> {
+    let found: Option<i64> = tx
+        .prepare_cached("SELECT min(ticket) FROM handled WHERE fingerprint = ? AND ticket <= ?")?
+        .query_row(params![key(fingerprint), before.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let Some(ticket) = found else {
+        return Ok(None);
+    };
+    forget(tx, [Ticket(ticket)])?;
+    note(tx, fingerprint, now).map(Some)
+}
+
+/// The youngest ticket there is.
+pub(super) fn latest(tx: &Transaction) -> rusqlite::Result<Ticket> {
+    tx.prepare_cached("SELECT coalesce(max(ticket), 0) FROM handled")?
+        .query_row([], |row| row.get(0))
+        .map(Ticket)
+}
+
+/// Deletes rows that are no longer needed.
+pub(super) fn forget(
+    tx: &Transaction,
+    tickets: impl IntoIterator<Item = Ticket>,
+) -> rusqlite::Result<()> {
+    let mut delete = tx.prepare_cached("DELETE FROM handled WHERE ticket = ?")?;
+    for ticket in tickets {
+        delete.execute([ticket.0])?;
+    }
+    Ok(())
+}
+
+/// Deletes a few rows whose givers never came back.
+pub(super) fn prune(tx: &Transaction, now: i64, most: usize) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM handled WHERE at < ?1 AND ticket IN (SELECT ticket FROM handled ORDER BY ticket LIMIT ?2)",
+    )?
+    .execute(params![now.saturating_sub(LONGEST), most])?;
+    Ok(())
+}
+
+/// Half of the hash tells mails apart, in half of the space.
+fn key(fingerprint: &Fingerprint) -> &[u8] {
+    &fingerprint.0[..16]
+}

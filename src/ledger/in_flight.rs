@@ -1,0 +1,220 @@
+//! Which mails are being read at this moment, in a small file beside the database, so that a mail that ends the process is known by name
+//! when the next one starts. One that did it twice is not read again.
+//!
+//! Every process has a file of its own, `<dbfile>.reading.<pid>`, and holds a lock on it; a file that is not locked was left by
+//! a process that died.
+
+use super::error::{ErrorKind, LedgerError};
+use super::{Entry, Fingerprint, Ledger};
+use fs4::fs_std::FileExt;
+use parking_lot::Mutex;
+use rusqlite::{Transaction, params};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A mail that ended so many processes is not read again.
+const TOO_OFTEN: u32 = 2;
+
+/// The bytes of a fingerprint in the file. Free slots are zero.
+const SLOT: usize = 32;
+const FREE: [u8; SLOT] = [0; SLOT];
+
+/// The mails that this process is reading.
+pub struct InFlight {
+    file: File,
+    path: PathBuf,
+    /// Which slots are taken.
+    slots: Mutex<Vec<bool>>,
+    poison: HashSet<Fingerprint>,
+}
+
+/// Held while a mail is being read.
+pub struct Mark<'a> {
+    in_flight: &'a InFlight,
+    slot: usize,
+}
+
+impl InFlight {
+    /// Notes what dead processes were reading, and begins a file for this one beside the database `dbfile`.
+    ///
+    /// # Errors
+    /// If the folder or the database can't be written.
+    pub fn open(ledger: &Ledger, dbfile: &Path, now: SystemTime) -> Result<InFlight, LedgerError> {
+        let fault = |error: io::Error| {
+            let kind = match error.kind() {
+                io::ErrorKind::StorageFull => ErrorKind::Full,
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    ErrorKind::ReadOnly
+                }
+                _ => ErrorKind::Other,
+            };
+            LedgerError::new(kind, dbfile, error.to_string())
+        };
+        for left in left_behind(dbfile).map_err(fault)? {
+            let unfinished = fingerprints(&left.file).map_err(fault)?;
+            ledger.write(|tx| blame(tx, &unfinished, now))?;
+            std::fs::remove_file(&left.path).map_err(fault)?;
+        }
+        let poison = ledger.read(|connection| {
+            connection
+                .prepare("SELECT fingerprint FROM attempts WHERE attempts >= ?")?
+                .query_map([TOO_OFTEN], |row| Ok(Fingerprint(row.get(0)?)))?
+                .collect()
+        })?;
+        let path = own_file(dbfile);
+        let file = create_locked(&path).map_err(fault)?;
+        Ok(InFlight {
+            file,
+            path,
+            slots: Mutex::new(Vec::new()),
+            poison,
+        })
+    }
+
+    /// Whether reading this mail ended the process too often.
+    pub fn is_poison(&self, fingerprint: &Fingerprint) -> bool {
+        self.poison.contains(fingerprint)
+    }
+
+    /// Notes that a mail is being read, until the mark is dropped. Survives the death of the process, not of the machine.
+    pub fn mark(&self, fingerprint: &Fingerprint) -> Mark<'_> {
+        let slot = {
+            let mut slots = self.slots.lock();
+            let free = slots.iter().position(|taken| !taken);
+            let slot = free.unwrap_or(slots.len());
+            match free {
+                Some(slot) => slots[slot] = true,
+                None => slots.push(true),
+            }
+            slot
+        };
+        self.write(slot, &fingerprint.0);
+        Mark {
+            in_flight: self,
+            slot,
+        }
+    }
+
+    fn write(&self, slot: usize, content: &[u8; SLOT]) {
+        // On a full disk nothing is noted: a mail that ends the process would be read once more.
+        let _ = self.file.write_all_at(content, (slot * SLOT) as u64);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        // Left behind, it is deleted by the next process.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.in_flight.write(self.slot, &FREE);
+        if let Some(taken) = self.in_flight.slots.lock().get_mut(self.slot) {
+            *taken = false;
+        }
+    }
+}
+
+/// Forgets the attempts of mails that were read well after all.
+pub(super) fn survived(tx: &Transaction, entries: &[Entry]) -> rusqlite::Result<()> {
+    let any: bool = tx
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts)")?
+        .query_row([], |row| row.get(0))?;
+    if any {
+        let mut delete = tx.prepare_cached("DELETE FROM attempts WHERE fingerprint = ?")?;
+        for entry in entries.iter().filter(|entry| entry.report.is_some()) {
+            delete.execute([&entry.fingerprint.0])?;
+        }
+    }
+    Ok(())
+}
+
+fn blame(tx: &Transaction, unfinished: &[Fingerprint], now: SystemTime) -> rusqlite::Result<()> {
+    for fingerprint in unfinished {
+        tx.execute(
+            "INSERT INTO attempts (fingerprint, attempts, at) VALUES (?1, 1, ?2)
+             ON CONFLICT DO UPDATE SET attempts = attempts + 1, at = ?2",
+            params![fingerprint.0, super::text::millis(now)],
+        )?;
+    }
+    Ok(())
+}
+
+/// A file of a process that died, locked by us now.
+struct Left {
+    path: PathBuf,
+    file: File,
+}
+
+fn left_behind(dbfile: &Path) -> io::Result<Vec<Left>> {
+    let folder = match dbfile.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut prefix = dbfile.file_name().unwrap_or_default().to_owned();
+    prefix.push(".reading.");
+    let mut left = Vec::new();
+    for found in std::fs::read_dir(folder)? {
+        let found = found?;
+        let name = found.file_name();
+        if !name
+            .as_encoded_bytes()
+            .starts_with(prefix.as_encoded_bytes())
+        {
+            continue;
+        }
+        let path = found.path();
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            // Its process ended just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if FileExt::try_lock_exclusive(&file)? {
+            left.push(Left { path, file });
+        }
+    }
+    Ok(left)
+}
+
+fn fingerprints(file: &File) -> io::Result<Vec<Fingerprint>> {
+    let slots = file.metadata()?.len() / SLOT as u64;
+    let mut found = Vec::new();
+    for slot in 0..slots.min(4_096) {
+        let mut content = FREE;
+        file.read_exact_at(&mut content, slot * SLOT as u64)?;
+        if content != FREE {
+            found.push(Fingerprint(content));
+        }
+    }
+    Ok(found)
+}
+
+fn own_file(dbfile: &Path) -> PathBuf {
+    let mut path: OsString = dbfile.as_os_str().to_owned();
+    path.push(format!(".reading.{}", std::process::id()));
+    PathBuf::from(path)
+}
+
+/// Makes a file that is locked and still there: between making and locking it, another process may have taken it for left behind.
+fn create_locked(path: &Path) -> io::Result<File> {
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
+        FileExt::lock_exclusive(&file)?;
+        if file.metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}

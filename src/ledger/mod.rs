@@ -1,0 +1,123 @@
+//! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine.
+//!
+//! The only place that speaks SQL. It decides nothing but whether a counter exceeds its threshold. It has no clock: times
+//! are handed in.
+//!
+//! - `store`: the connection: opening it, transactions, getting over faults
+//! - `schema`: the tables; `prototype`: taking over the prototype's
+//! - `record`: one batch of mails in one transaction
+//! - `counters`, `suspensions`, `history`, `quarantine`, `handled`: one table each
+//! - `prune`: what is too old goes, a little at a time
+//! - `in_flight`: which mails are being read at this moment, should one of them end the process
+//! - `lock`: one posting process for each database
+
+mod counters;
+mod error;
+mod handled;
+mod history;
+mod in_flight;
+mod lock;
+mod prototype;
+mod prune;
+mod quarantine;
+mod record;
+mod schema;
+mod store;
+mod suspensions;
+mod text;
+
+pub use error::{ErrorKind, LedgerError};
+pub use in_flight::{InFlight, Mark};
+pub use lock::{Lock, LockError};
+pub use store::Ledger;
+pub use suspensions::{Cause, Settlement, Suspension};
+
+use crate::diagnosis::Diagnosis;
+use crate::intake::{Mail, Source, Ticket};
+use crate::policy::Decision;
+use crate::report::Report;
+use sha2::{Digest, Sha256};
+
+/// One mail with all that was found out about it, to be recorded.
+#[derive(Debug)]
+pub struct Entry {
+    /// The mail.
+    pub mail: Mail,
+    /// Tells this mail from others: equal for the same bytes handed in by the same kind of source.
+    pub fingerprint: Fingerprint,
+    /// What it says; none if it was not parsed.
+    pub report: Option<Report>,
+    /// One for each recipient of the report.
+    pub diagnoses: Vec<Diagnosis>,
+    /// What is done about it.
+    pub decision: Decision,
+}
+
+/// SHA-256 of a mail's bytes, its envelope recipients and the kind of its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a mail.
+    pub fn of(mail: &Mail) -> Fingerprint {
+        let kind = match mail.source {
+            Source::Amqp(_) => b'a',
+            Source::Smtp(_) => b's',
+            Source::File(_) => b'f',
+            Source::Stdin => b'i',
+        };
+        let mut hash = Sha256::new();
+        hash.update([kind]);
+        for recipient in &mail.envelope_recipients {
+            hash.update(recipient.as_str());
+            hash.update([0]);
+        }
+        hash.update([0]);
+        hash.update(&mail.raw);
+        Fingerprint(hash.finalize().into())
+    }
+}
+
+/// Names a row of `suspensions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SuspensionId(pub i64);
+
+/// What recording one mail led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// To be handed back to the ledger when the giver is known to know.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was recorded before and its giver did not know: nothing was changed.
+    Duplicate,
+    /// One effect for each ruling of [`Decision::Act`], in their order.
+    Acted(Vec<Effect>),
+    /// Nothing was to be done.
+    Ignored,
+    /// It lies in quarantine under this number.
+    Quarantined(i64),
+}
+
+/// What a ruling led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// A new suspension is pending; `counted` holds the occurrences if it is because the threshold was exceeded.
+    Suspending {
+        /// Its number.
+        id: SuspensionId,
+        /// How many soft bounces led to it; none for a hard one.
+        counted: Option<u32>,
+    },
+    /// A suspension of this address was pending already.
+    Joined(SuspensionId),
+    /// The counter stands at this many.
+    Counted(u32),
+    /// Only recorded.
+    Noted,
+}

@@ -1,0 +1,106 @@
+//! Mails that could not be handled, compressed, to look at and to requeue. Capped by count, size and age: the oldest goes first.
+
+use super::Entry;
+use super::text::{bounded, millis};
+use crate::config::Handler;
+use crate::policy::Decision;
+use crate::report::Address;
+use crate::report::limits::MAX_READ;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rusqlite::{OptionalExtension, Transaction, params};
+use std::io::Write;
+use std::time::SystemTime;
+use tracing::warn;
+
+/// A mail, compressed. What lies beyond [`MAX_READ`] is never read, and not kept.
+pub(super) struct Packed(Vec<u8>);
+
+impl Packed {
+    /// Compresses a mail that is for quarantine; none for others.
+    pub fn of(entry: &Entry) -> Option<Packed> {
+        matches!(entry.decision, Decision::Quarantine { .. }).then(|| {
+            let raw = &entry.mail.raw;
+            let raw = &raw[..raw.len().min(MAX_READ)];
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            // Writing into memory does not fail.
+            let packed = packer.write_all(raw).and_then(|()| packer.finish());
+            Packed(packed.unwrap_or_default())
+        })
+    }
+}
+
+/// Puts a mail into quarantine; returns its number.
+pub(super) fn put(
+    tx: &Transaction,
+    entry: &Entry,
+    why: &str,
+    packed: Option<&Packed>,
+    now: SystemTime,
+) -> rusqlite::Result<i64> {
+    let envelope = entry.report.as_ref().map(|report| &report.envelope);
+    let raw = packed.map_or(&[][..], |packed| &packed.0);
+    let recipients: Vec<&str> = entry
+        .mail
+        .envelope_recipients
+        .iter()
+        .map(Address::as_str)
+        .collect();
+    tx.prepare_cached(
+        "INSERT INTO quarantine (at, why, source, mail_from, subject, envelope_recipients, size, raw)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        millis(now),
+        bounded(why),
+        bounded(&entry.mail.source.to_string()),
+        envelope.and_then(|e| e.from.as_deref()).map(bounded),
+        envelope.and_then(|e| e.subject.as_deref()).map(bounded),
+        recipients.join(" "),
+        raw.len(),
+        raw,
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Deletes the oldest mails while there are too many, or they are too large or too old; at most `most` of them.
+pub(super) fn prune(
+    tx: &Transaction,
+    handler: &Handler,
+    most: usize,
+    now: SystemTime,
+) -> rusqlite::Result<()> {
+    let oldest = now
+        .checked_sub(handler.quarantine_max_age.0)
+        .map_or(0, millis);
+    let (mut count, mut size): (u64, u64) = tx
+        .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM quarantine")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut dropped = 0;
+    while dropped < most {
+        let first: Option<(i64, i64, u64)> = tx
+            .prepare_cached("SELECT id, at, size FROM quarantine ORDER BY id LIMIT 1")?
+            .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((id, at, its_size)) = first else {
+            break;
+        };
+        let too_much = count > u64::from(handler.quarantine_max_count)
+            || size > handler.quarantine_max_size.as_u64();
+        if !too_much && at >= oldest {
+            break;
+        }
+        tx.prepare_cached("DELETE FROM quarantine WHERE id = ?")?
+            .execute([id])?;
+        count -= 1;
+        size -= its_size;
+        dropped += usize::from(too_much);
+    }
+    if dropped > 0 {
+        warn!(
+            "The quarantine is full (at most {} mails, {}): the {dropped} oldest were deleted.",
+            handler.quarantine_max_count, handler.quarantine_max_size
+        );
+    }
+    Ok(())
+}

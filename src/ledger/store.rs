@@ -1,0 +1,165 @@
+//! The connection: opening it, transactions on it, and getting over faults.
+
+use super::error::{ErrorKind, LedgerError};
+use super::schema;
+use crate::intake::Ticket;
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long another process may hold the database before it counts as locked.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The database. Clones share one connection; every call blocks, so async code goes through `spawn_blocking`.
+#[derive(Clone)]
+pub struct Ledger(Arc<Mutex<Store>>);
+
+pub(super) struct Store {
+    file: PathBuf,
+    /// None after a fault that only opening the file anew can mend.
+    connection: Option<Opened>,
+    /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
+    pub forgotten: VecDeque<Ticket>,
+}
+
+struct Opened {
+    connection: Connection,
+    /// Device and inode of the file, to notice when another file has taken its place.
+    identity: (u64, u64),
+}
+
+impl Ledger {
+    /// Opens a database, or makes one, and brings it to the newest schema. A damaged file is left as it is.
+    ///
+    /// # Errors
+    /// Says what is wrong with the file or its folder, and what to do.
+    pub fn open(file: &Path) -> Result<Ledger, LedgerError> {
+        let opened = open(file, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let store = Store {
+            file: file.to_owned(),
+            connection: Some(opened),
+            forgotten: VecDeque::new(),
+        };
+        Ok(Ledger(Arc::new(Mutex::new(store))))
+    }
+
+    /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Written to disk with the next
+    /// batch of mails; should it get lost, that matters only for mails that are equal to the byte.
+    pub fn forget(&self, tickets: &[Ticket]) {
+        self.0.lock().forgotten.extend(tickets);
+    }
+
+    /// Runs `work` in one transaction that is on disk when this returns, or undone.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.0.lock().write(work)
+    }
+
+    /// Runs `work`, which only reads.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.0.lock().using(|connection| work(connection))
+    }
+
+    /// The store itself, for what needs more than a transaction.
+    pub(super) fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
+        self.0.lock()
+    }
+}
+
+impl Store {
+    pub fn write<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.using(|connection| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
+        })
+    }
+
+    fn using<T>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let file = self.file.as_path();
+        // SQLite would go on writing into a file that was deleted or replaced.
+        let identity = identity(file)?;
+        if self
+            .connection
+            .as_ref()
+            .is_none_or(|opened| opened.identity != identity)
+        {
+            self.connection = None;
+            // Not made anew: where there was a database there has to be one.
+            self.connection = Some(open(file, OpenFlags::empty())?);
+        }
+        let Some(opened) = &mut self.connection else {
+            return Err(LedgerError::new(ErrorKind::Other, file, "it is not open"));
+        };
+        work(&mut opened.connection).map_err(|error| {
+            let error = LedgerError::from_sqlite(file, &error);
+            // Once mended, by a person, the file may be another one.
+            if !error.is_passing() {
+                self.connection = None;
+            }
+            error
+        })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if !self.forgotten.is_empty() {
+            let tickets = std::mem::take(&mut self.forgotten);
+            // Nothing hangs on it: see `Ledger::forget`.
+            let _ = self.write(|tx| super::handled::forget(tx, tickets.iter().copied()));
+        }
+    }
+}
+
+fn open(file: &Path, create: OpenFlags) -> Result<Opened, LedgerError> {
+    let fault = |error: rusqlite::Error| LedgerError::from_sqlite(file, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    let mut connection = Connection::open_with_flags(file, flags).map_err(fault)?;
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if connection.is_readonly("main").map_err(fault)? {
+        let detail = "the system only lets it be read";
+        return Err(LedgerError::new(ErrorKind::ReadOnly, file, detail));
+    }
+    // What is confirmed is on disk: FULL syncs the log at each commit.
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+             PRAGMA journal_size_limit = 67108864;",
+        )
+        .map_err(fault)?;
+    schema::migrate(&mut connection, file)?;
+    let identity = identity(file)?;
+    Ok(Opened {
+        connection,
+        identity,
+    })
+}
+
+fn identity(file: &Path) -> Result<(u64, u64), LedgerError> {
+    match std::fs::metadata(file) {
+        Ok(metadata) => Ok((metadata.dev(), metadata.ino())),
+        Err(error) => Err(LedgerError::new(
+            ErrorKind::Missing,
+            file,
+            error.to_string(),
+        )),
+    }
+}

@@ -1,0 +1,242 @@
+//! The duty to tell a platform about an address: pending until the platform has answered or is given up.
+
+use super::text::{bounded, millis, time};
+use super::{Ledger, LedgerError, SuspensionId};
+use crate::report::Address;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use std::time::SystemTime;
+
+/// A pending suspension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// Its number.
+    pub id: SuspensionId,
+    /// Whom the platform is to stop mailing.
+    pub address: Address,
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// When it was decided.
+    pub created: SystemTime,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why an address is suspended: the bounce that decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// `hard`, `soft` (the threshold was exceeded), `complaint` or `manual`.
+    pub bounce_type: String,
+    /// A word of [`crate::diagnosis::Reason`], or the type again.
+    pub reason: String,
+    /// The enhanced status code.
+    pub status: Option<String>,
+    /// What the remote system said.
+    pub diagnostic: Option<String>,
+    /// The returned mail's message id, with angle brackets.
+    pub message_id: Option<String>,
+}
+
+/// What became of an attempt to tell a platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settlement {
+    /// The platform answered and need not be asked again.
+    Delivered {
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the body.
+        answer: String,
+    },
+    /// It is to be tried again.
+    Retry {
+        /// When.
+        at: SystemTime,
+        /// What went wrong.
+        error: String,
+    },
+    /// It is given up; a person may try it again.
+    Failed {
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// The beginning of the body, or what went wrong.
+        answer: String,
+    },
+}
+
+/// What opening a suspension came to.
+pub(super) enum Opened {
+    New(SuspensionId),
+    Pending(SuspensionId),
+}
+
+/// Makes a suspension that is due at `due`, unless one is pending for this address and platform.
+pub(super) fn open(
+    tx: &Transaction,
+    address: &Address,
+    platform: &str,
+    cause: &Cause,
+    now: SystemTime,
+    due: SystemTime,
+) -> rusqlite::Result<Opened> {
+    let key = address.key();
+    let pending = tx
+        .prepare_cached(
+            "SELECT id FROM suspensions WHERE address_key = ? AND domain = ? AND state = 'pending'",
+        )?
+        .query_row(params![key, platform], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = pending {
+        return Ok(Opened::Pending(SuspensionId(id)));
+    }
+    tx.prepare_cached(
+        "INSERT INTO suspensions
+             (bounced_address, address_key, domain, created, due, type, reason, status, diagnostic, message_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        address.as_str(),
+        key,
+        platform,
+        millis(now),
+        millis(due),
+        cause.bounce_type,
+        cause.reason,
+        cause.status,
+        cause.diagnostic.as_deref().map(bounded),
+        cause.message_id.as_deref().map(bounded),
+    ])?;
+    Ok(Opened::New(SuspensionId(tx.last_insert_rowid())))
+}
+
+/// Notes in the prototype's table that an address is dead, to be completed with the platform's answer.
+pub(super) fn note_permanent(
+    tx: &Transaction,
+    address: &Address,
+    platform: &str,
+    reason: &str,
+    suspension: SuspensionId,
+    now: SystemTime,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO permanent_bounces (ts, bounced_address, domain, address_key, reason, suspension)
+         VALUES (datetime(? / 1000, 'unixepoch'), ?, ?, ?, ?, ?)",
+    )?
+    .execute(params![
+        millis(now),
+        address.as_str(),
+        platform,
+        address.key(),
+        reason,
+        suspension.0,
+    ])?;
+    Ok(())
+}
+
+impl Ledger {
+    /// The pending suspensions of a platform that are due, the longest due first, at most `limit`. One that is on its way to the
+    /// platform is among them until it is settled.
+    pub fn due(
+        &self,
+        platform: &str,
+        now: SystemTime,
+        limit: usize,
+    ) -> Result<Vec<Suspension>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
+                     FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
+                     ORDER BY due, id LIMIT ?",
+                )?
+                .query_map(params![platform, millis(now), limit], suspension)?
+                .collect()
+        })
+    }
+
+    /// When the next pending suspension of a platform is due; in the past if one is due now.
+    pub fn next_due(&self, platform: &str) -> Result<Option<SystemTime>, LedgerError> {
+        self.read(|connection| {
+            let due: Option<i64> = connection
+                .prepare_cached(
+                    "SELECT min(due) FROM suspensions WHERE domain = ? AND state = 'pending'",
+                )?
+                .query_row([platform], |row| row.get(0))?;
+            Ok(due.map(time))
+        })
+    }
+
+    /// Records what became of attempts, in one transaction.
+    pub fn settle(
+        &self,
+        settlements: &[(SuspensionId, Settlement)],
+        now: SystemTime,
+    ) -> Result<(), LedgerError> {
+        self.write(|tx| {
+            for (id, settlement) in settlements {
+                settle(tx, *id, settlement, millis(now))?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn settle(
+    tx: &Transaction,
+    SuspensionId(id): SuspensionId,
+    settlement: &Settlement,
+    now: i64,
+) -> rusqlite::Result<()> {
+    let (state, status, answer) = match settlement {
+        Settlement::Retry { at, error } => {
+            tx.prepare_cached(
+                "UPDATE suspensions SET due = ?2, attempts = attempts + 1, status_code = NULL, answer = ?3
+                 WHERE id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![id, millis(*at), bounded(error)])?;
+            return Ok(());
+        }
+        Settlement::Delivered { status, answer } => ("delivered", Some(*status), answer),
+        Settlement::Failed { status, answer } => ("failed", *status, answer),
+    };
+    tx.prepare_cached(
+        "UPDATE suspensions
+         SET state = ?2, settled = ?3, attempts = attempts + 1, status_code = ?4, answer = ?5
+         WHERE id = ?1 AND state = 'pending'",
+    )?
+    .execute(params![id, state, now, status, bounded(answer)])?;
+    tx.prepare_cached("UPDATE permanent_bounces SET status_code = ?2 WHERE suspension = ?1")?
+        .execute(params![id, status])?;
+    Ok(())
+}
+
+/// Deletes a few delivered suspensions that were settled before `before`.
+pub(super) fn prune(tx: &Transaction, before: i64, most: usize) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM suspensions WHERE id IN
+             (SELECT id FROM suspensions WHERE state = 'delivered' AND settled < ? LIMIT ?)",
+    )?
+    .execute(params![before, most])?;
+    Ok(())
+}
+
+fn suspension(row: &Row) -> rusqlite::Result<Suspension> {
+    let address: String = row.get(1)?;
+    let address = address.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
+    })?;
+    Ok(Suspension {
+        id: SuspensionId(row.get(0)?),
+        address,
+        platform: row.get(2)?,
+        created: time(row.get(3)?),
+        attempts: row.get(4)?,
+        cause: Cause {
+            bounce_type: row.get(5)?,
+            reason: row.get(6)?,
+            status: row.get(7)?,
+            diagnostic: row.get(8)?,
+            message_id: row.get(9)?,
+        },
+    })
+}

@@ -1,0 +1,126 @@
+//! The parts put together: ledger, engine and suspender, for every command through which mail flows.
+//!
+//! Stopping follows the flow: the intakes end first and with them the inbox, then the engine has its last mail, then the suspender
+//! its last answer.
+
+use crate::archive::Archive;
+use crate::config::Handler;
+use crate::diagnosis::Rules;
+use crate::engine::Engine;
+use crate::intake::Delivery;
+use crate::ledger::{InFlight, Ledger, Lock};
+use crate::suspend::{Pace, Stop, Suspender};
+use crate::telemetry::Blocks;
+use anyhow::Context;
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How many mails may wait between the intakes and the engine: two of the engine's batches.
+const INBOX: usize = 1024;
+
+/// A running engine, and a running suspender where this process may post.
+pub struct Service {
+    /// For whoever has something to look up or to forget.
+    pub ledger: Ledger,
+    inbox: mpsc::Sender<Delivery>,
+    engine: JoinHandle<()>,
+    posting: Option<Posting>,
+}
+
+/// The suspender, and the lock that lets it post.
+struct Posting {
+    suspender: JoinHandle<()>,
+    stop: Stop,
+    _lock: Lock,
+}
+
+/// How the suspender ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Soon: what is on its way may end, the rest stays pending for the next start.
+    Soon,
+    /// When everything that is due was tried once.
+    Tried,
+}
+
+impl Service {
+    /// Opens the ledger and starts the engine; with the lock that allows to post, the suspender as well. Once `give_up` is
+    /// cancelled, a storage fault is not waited out: mails are given back to whoever handed them in.
+    ///
+    /// # Errors
+    /// When the database or a platform's certificates can't be used, in words that say what to do.
+    pub fn start(
+        handler: Arc<Handler>,
+        rules: Rules,
+        lock: Option<Lock>,
+        give_up: CancellationToken,
+    ) -> anyhow::Result<Service> {
+        let ledger = Ledger::open(&handler.dbfile)?;
+        let bell = Arc::new(Notify::new());
+        let blocks = Arc::new(Blocks::default());
+        let engine = Engine {
+            handler: handler.clone(),
+            rules: Arc::new(rules),
+            ledger: ledger.clone(),
+            in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
+            archive: handler
+                .permanent_bounced_emails_path
+                .clone()
+                .map(Archive::new),
+            bell: bell.clone(),
+            blocks: blocks.clone(),
+            shutdown: give_up,
+        };
+        let posting = match lock {
+            Some(lock) => {
+                let pace = Pace::default();
+                let suspender = Suspender::new(&handler, ledger.clone(), bell, blocks, pace)?;
+                let stop = Stop::default();
+                Some(Posting {
+                    suspender: tokio::spawn(suspender.run(stop.clone())),
+                    stop,
+                    _lock: lock,
+                })
+            }
+            None => None,
+        };
+        let (inbox, deliveries) = mpsc::channel(INBOX);
+        let runtime = Handle::current();
+        let engine = tokio::task::spawn_blocking(move || engine.run(deliveries, &runtime));
+        Ok(Service {
+            ledger,
+            inbox,
+            engine,
+            posting,
+        })
+    }
+
+    /// Where mails go in.
+    pub fn inbox(&self) -> mpsc::Sender<Delivery> {
+        self.inbox.clone()
+    }
+
+    /// Ends when every other inbox is gone and the engine has recorded what came through them.
+    ///
+    /// # Errors
+    /// When the engine or the suspender died.
+    pub async fn finish(self, ending: Ending) -> anyhow::Result<()> {
+        drop(self.inbox);
+        self.engine.await.context("the engine died")?;
+        if let Some(Posting {
+            suspender, stop, ..
+        }) = self.posting
+        {
+            match ending {
+                Ending::Soon => stop.soon.cancel(),
+                Ending::Tried => stop.tried.cancel(),
+            }
+            suspender.await.context("the suspender died")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! A platform's outage, told to the operator: when it starts, rarely while it lasts, and when it is over.
+
+use crate::telemetry::Printable;
+use std::time::{Duration, Instant, SystemTime};
+use tracing::{info, warn};
+
+/// How often an outage that lasts is mentioned.
+const REMINDER: Duration = Duration::from_secs(60 * 60);
+
+/// Whether a platform has an outage, and what was said about it.
+#[derive(Debug, Default)]
+pub struct Outage(Option<Current>);
+
+#[derive(Debug)]
+struct Current {
+    since: Instant,
+    /// When it was mentioned last.
+    said: Instant,
+    /// When the platform answered again, while what waited is being worked off. None again if it fails meanwhile, so that
+    /// a platform that comes and goes is one outage.
+    answered: Option<(Instant, SystemTime)>,
+    /// Suspensions that had to wait, and were delivered.
+    late: u64,
+}
+
+impl Outage {
+    /// The platform can't be asked.
+    pub fn goes_on(&mut self, platform: &str, why: &str, now: Instant) {
+        let why = Printable(why);
+        match &mut self.0 {
+            None => {
+                warn!(
+                    domain = platform,
+                    "{platform} cannot be told: {why}. Its suspensions wait; one is tried now and then, and the others follow \
+                     when it works."
+                );
+                self.0 = Some(Current {
+                    since: now,
+                    said: now,
+                    answered: None,
+                    late: 0,
+                });
+            }
+            Some(current) => {
+                current.answered = None;
+                if now - current.said >= REMINDER {
+                    current.said = now;
+                    let lasted = words(now - current.since);
+                    warn!(
+                        domain = platform,
+                        "{platform} still cannot be told, for {lasted} now: {why}."
+                    );
+                }
+            }
+        }
+    }
+
+    /// The platform works.
+    pub fn answered(&mut self, now: Instant, wall: SystemTime) {
+        if let Some(current) = &mut self.0 {
+            current.answered.get_or_insert((now, wall));
+        }
+    }
+
+    /// A suspension that was decided at `created` was delivered.
+    pub fn delivered(&mut self, created: SystemTime) {
+        if let Some(current) = &mut self.0
+            && current.answered.is_some_and(|(_, wall)| created < wall)
+        {
+            current.late += 1;
+        }
+    }
+
+    /// Until when a suspension was decided that had to wait for the platform; none if there was no outage, or it is not over.
+    pub fn backlog_before(&self) -> Option<SystemTime> {
+        let (_, wall) = self.0.as_ref()?.answered?;
+        Some(wall)
+    }
+
+    /// All that had to wait was worked off.
+    pub fn over(&mut self, platform: &str) {
+        let Some(Current {
+            since,
+            answered: Some((answered, _)),
+            late,
+            ..
+        }) = self.0.take()
+        else {
+            return;
+        };
+        let lasted = words(answered - since);
+        info!(
+            domain = platform,
+            late, "{platform} works again after {lasted}; {late} suspensions were delivered late."
+        );
+    }
+}
+
+fn words(duration: Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(duration.as_secs()))
+}

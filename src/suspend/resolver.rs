@@ -1,0 +1,270 @@
+//! Where a platform's suspend URLs come from: its configuration, or a document of its own that is cached as HTTP says (RFC 9111).
+
+use super::answer::{Unreachable, retry_after};
+use super::client::Client;
+use crate::config::{Target, Template};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
+use http::{Request, Response, StatusCode};
+use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
+use serde::Deserialize;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+use url::Url;
+
+/// Gives the template of a platform.
+#[derive(Debug)]
+pub enum Resolver {
+    /// It is in the configuration.
+    Configured(Template),
+    /// It is in the platform's document.
+    Document(Document),
+}
+
+/// A document with `email_suspensions_url` (the root of Xikolo's API), and what is remembered of it.
+#[derive(Debug)]
+pub struct Document {
+    url: String,
+    cached: Mutex<Option<Cached>>,
+}
+
+#[derive(Debug)]
+struct Cached {
+    template: Template,
+    policy: CachePolicy,
+    /// Until when it may be used if asking fails (RFC 5861, `stale-if-error`).
+    usable_until: SystemTime,
+}
+
+impl Resolver {
+    /// The resolver for a target. Nothing is asked yet.
+    pub fn new(target: &Target) -> Resolver {
+        match target {
+            Target::Template(template) => Resolver::Configured(template.clone()),
+            Target::Xikolo(url) => Resolver::Document(Document {
+                url: url.clone(),
+                cached: Mutex::new(None),
+            }),
+        }
+    }
+
+    /// The template to be used now.
+    ///
+    /// # Errors
+    /// When the document can't be had, or holds no usable template.
+    pub async fn template(&self, client: &Client) -> Result<Template, Unreachable> {
+        match self {
+            Resolver::Configured(template) => Ok(template.clone()),
+            Resolver::Document(document) => document.template(client).await,
+        }
+    }
+}
+
+impl Document {
+    async fn template(&self, client: &Client) -> Result<Template, Unreachable> {
+        let request = Request::get(&self.url)
+            .header(ACCEPT, "application/json")
+            .body(())
+            .map_err(|error| no_url(format!("{} is no URL: {error}", self.url)))?;
+        let mut cached = self.cached.lock().await;
+        let validating = match &*cached {
+            None => None,
+            Some(known) => match known.policy.before_request(&request, SystemTime::now()) {
+                BeforeRequest::Fresh(_) => return Ok(known.template.clone()),
+                BeforeRequest::Stale { request, .. } => Some(request.headers),
+            },
+        };
+        let headers = validating.unwrap_or_else(|| request.headers().clone());
+        match self.ask(client, &request, headers, &mut cached).await {
+            Ok(template) => Ok(template),
+            Err(fault) => match &*cached {
+                Some(known) if SystemTime::now() < known.usable_until => Ok(known.template.clone()),
+                _ => Err(fault),
+            },
+        }
+    }
+
+    /// Gets the document, or learns that what is cached still holds, and remembers what may be remembered.
+    async fn ask(
+        &self,
+        client: &Client,
+        request: &Request<()>,
+        headers: HeaderMap,
+        cached: &mut Option<Cached>,
+    ) -> Result<Template, Unreachable> {
+        let url: Url = self
+            .url
+            .parse()
+            .map_err(|error| no_url(format!("{} is no URL: {error}", self.url)))?;
+        let mut answer = client.get(&url, headers).await?;
+        if answer.status() == StatusCode::NOT_MODIFIED
+            && let Some(known) = cached.take()
+        {
+            let now = SystemTime::now();
+            match known.policy.after_response(request, &answer, now) {
+                AfterResponse::NotModified(policy, _) => {
+                    let template = known.template.clone();
+                    *cached = Cached::new(known.template, policy, &answer, now);
+                    return Ok(template);
+                }
+                // It is about another document than the one that was asked about: ask for all of it.
+                AfterResponse::Modified(..) => {
+                    answer = client.get(&url, request.headers().clone()).await?;
+                }
+            }
+        }
+        let template = read(&url, &answer)?;
+        let now = SystemTime::now();
+        let options = CacheOptions {
+            shared: false,
+            ..CacheOptions::default()
+        };
+        let policy = CachePolicy::new_options(request, &answer, now, options);
+        *cached = match policy.is_storable() {
+            true => Cached::new(template.clone(), policy, &answer, now),
+            false => None,
+        };
+        Ok(template)
+    }
+}
+
+impl Cached {
+    fn new<B>(
+        template: Template,
+        policy: CachePolicy,
+        answer: &Response<B>,
+        now: SystemTime,
+    ) -> Option<Cached> {
+        let usable = policy.time_to_live(now) + stale_if_error(answer.headers());
+        Some(Cached {
+            template,
+            policy,
+            usable_until: now.checked_add(usable)?,
+        })
+    }
+}
+
+/// For how long beyond its freshness an answer may be used when asking fails.
+fn stale_if_error(headers: &HeaderMap) -> Duration {
+    let directives = headers.get_all(CACHE_CONTROL).iter();
+    directives
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .find_map(|directive| directive.trim().strip_prefix("stale-if-error="))
+        .and_then(|seconds| seconds.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_secs)
+}
+
+/// What is read of the document.
+#[derive(Deserialize)]
+struct Root {
+    email_suspensions_url: String,
+}
+
+fn read(url: &Url, answer: &Response<Vec<u8>>) -> Result<Template, Unreachable> {
+    if !answer.status().is_success() {
+        return Err(Unreachable::NoUrl {
+            why: format!("GET {} answers {}", shown(url), answer.status().as_u16()),
+            pause: retry_after(answer.headers(), SystemTime::now()),
+        });
+    }
+    let root: Root = serde_json::from_slice(answer.body()).map_err(|error| {
+        no_url(format!(
+            "the answer to GET {} is no JSON object with `email_suspensions_url` ({error})",
+            shown(url)
+        ))
+    })?;
+    let written = &root.email_suspensions_url;
+    absolute(url, written).parse().map_err(|error| {
+        no_url(format!(
+            "`email_suspensions_url` in the answer to GET {} {error} (it is {written})",
+            shown(url)
+        ))
+    })
+}
+
+/// Completes a template that is relative (RFC 3986 section 4.2). Done by hand, because [`Url::join`] would encode its braces.
+fn absolute(base: &Url, template: &str) -> String {
+    let first = template.split(['/', '?', '#', '{']).next();
+    if first.is_some_and(|segment| segment.contains(':')) {
+        return template.to_owned();
+    }
+    let scheme = base.scheme();
+    let origin = base.origin().ascii_serialization();
+    if template.starts_with("//") {
+        format!("{scheme}:{template}")
+    } else if template.starts_with('/') {
+        format!("{origin}{template}")
+    } else {
+        let path = base.path();
+        let folder = &path[..path.rfind('/').map_or(0, |slash| slash + 1)];
+        format!("{origin}{folder}{template}")
+    }
+}
+
+/// A URL without user and password.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+fn no_url(why: String) -> Unreachable {
+    Unreachable::NoUrl { why, pause: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::header::HeaderValue;
+
+    #[test]
+    fn a_relative_template_is_completed() {
+        let base: Url = "https://user:secret@a.example:8443/api/v1?x"
+            .parse()
+            .unwrap();
+        for (written, absolute_url) in [
+            ("/e/{address}", "https://a.example:8443/e/{address}"),
+            ("e/{address}", "https://a.example:8443/api/e/{address}"),
+            ("{address}/s", "https://a.example:8443/api/{address}/s"),
+            ("//b.example/{address}", "https://b.example/{address}"),
+            ("http://b.example/{address}", "http://b.example/{address}"),
+        ] {
+            assert_eq!(absolute(&base, written), absolute_url);
+            assert!(absolute_url.parse::<Template>().is_ok());
+        }
+        for written in ["ftp://b.example/{address}", "javascript:{address}"] {
+            assert!(absolute(&base, written).parse::<Template>().is_err());
+        }
+    }
+
+    #[test]
+    fn what_a_document_says_is_told_when_it_is_wrong() {
+        let url: Url = "https://user:secret@a.example/api".parse().unwrap();
+        for (body, fault) in [
+            ("<html>", "no JSON object with `email_suspensions_url`"),
+            ("{}", "missing field `email_suspensions_url`"),
+            (
+                r#"{"email_suspensions_url":"https://a.example/"}"#,
+                "must hold {address}",
+            ),
+            (
+                r#"{"email_suspensions_url":"file:///{address}"}"#,
+                "must begin with https:// or http://",
+            ),
+        ] {
+            let answer = Response::new(body.as_bytes().to_vec());
+            let error = read(&url, &answer).unwrap_err().to_string();
+            assert!(
+                error.contains(fault) && !error.contains("secret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn stale_if_error_is_read() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(stale_if_error(&headers), Duration::ZERO);
+        let value = HeaderValue::from_static("max-age=1, stale-if-error=600");
+        headers.insert(CACHE_CONTROL, value);
+        assert_eq!(stale_if_error(&headers), Duration::from_secs(600));
+    }
+}

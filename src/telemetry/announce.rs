@@ -1,0 +1,132 @@
+//! One recorded mail → its block and its outcome lines.
+
+use super::Printable;
+use super::blocks::{Line, Opening};
+use crate::diagnosis::Diagnosis;
+use crate::ledger::{Effect, Entry, Outcome, Recorded};
+use crate::policy::{Decision, Ruling};
+use tracing::{debug, info, warn};
+
+/// Logs what became of a mail: its block (DESIGN 9), which waits for the platform's answers, and one line for each outcome.
+/// `threshold` is the number of soft bounces that an address may have.
+pub fn announce(blocks: &mut Opening<'_>, entry: &Entry, recorded: &Recorded, threshold: u32) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        blocks.block(block(entry, recorded));
+    }
+    let source = entry.mail.source.to_string();
+    let source = Printable(&source);
+    match (&recorded.outcome, &entry.decision) {
+        (Outcome::Duplicate, _) => {
+            debug!("A mail from {source} was recorded before; nothing is counted twice.")
+        }
+        (Outcome::Quarantined(id), Decision::Quarantine { why }) => {
+            let why = why.to_string();
+            warn!(
+                quarantine = id,
+                "Quarantined as {id}: {} (from {source}); see: bouncedemails quarantine show {id}",
+                Printable(&why)
+            );
+        }
+        (Outcome::Acted(effects), Decision::Act { platform, rulings }) => {
+            for (ruling, effect) in rulings.iter().zip(effects) {
+                outcome(entry, platform, ruling, effect, threshold);
+            }
+        }
+        (_, Decision::Ignore { why, .. }) => {
+            info!("Nothing to do: {} (from {source})", Printable(why))
+        }
+        (outcome, decision) => debug!("{decision:?} led to {outcome:?}"),
+    }
+}
+
+/// The line for one recipient.
+fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, threshold: u32) {
+    let address = Printable(ruling.address.as_str());
+    let why = Printable(&ruling.why);
+    let what = match effect {
+        Effect::Suspending { counted: None, .. } => "is to be suspended".to_owned(),
+        Effect::Suspending {
+            counted: Some(count),
+            ..
+        } => format!("is to be suspended after {count} soft bounces"),
+        Effect::Joined(_) => "is being suspended already".to_owned(),
+        Effect::Counted(count) => format!("has {count} of {threshold} soft bounces allowed"),
+        Effect::Noted => "is noted, not counted".to_owned(),
+    };
+    let reason = diagnosis(entry, ruling).map_or("complaint", |d| d.reason.word());
+    let message_id = entry
+        .report
+        .as_ref()
+        .and_then(|r| r.original.message_id.as_deref());
+    let message_id = Printable(message_id.unwrap_or_default()).to_string();
+    info!(
+        address = %address,
+        domain = platform,
+        reason,
+        message_id,
+        "{address} {what} at {platform}: {why}"
+    );
+}
+
+fn diagnosis<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Diagnosis> {
+    entry.diagnoses.get(ruling.diagnosis?)
+}
+
+/// The lines of DESIGN 9, as the prototype's operators know them.
+fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
+    let mut lines = Vec::with_capacity(8);
+    let mut line = |text: String, awaits| lines.push(Line { text, awaits });
+    line(
+        "------------- INCOMING MESSAGE -------------".to_owned(),
+        None,
+    );
+    if let Some(report) = &entry.report {
+        let envelope = &report.envelope;
+        for (name, value) in [
+            ("From:     ", &envelope.from),
+            ("Subject:  ", &envelope.subject),
+            ("To:       ", &envelope.to_text),
+        ] {
+            let value = Printable(value.as_deref().unwrap_or_default());
+            line(format!("{name} {value}"), None);
+        }
+    }
+    match &entry.decision {
+        Decision::Act { platform, .. } => line(format!("Domain:    {platform}"), None),
+        Decision::Ignore { platform, .. } => {
+            let platform = platform.as_deref().unwrap_or("none that is configured");
+            line(format!("Domain:    {platform}"), None);
+        }
+        Decision::Quarantine { .. } => {}
+    }
+    match (&recorded.outcome, &entry.decision) {
+        (Outcome::Acted(effects), Decision::Act { rulings, .. }) => {
+            for (ruling, effect) in rulings.iter().zip(effects) {
+                let (word, awaits) = match effect {
+                    Effect::Suspending { id, .. } => ("Permanent:", Some(*id)),
+                    Effect::Joined(_) => ("Permanent:", None),
+                    Effect::Counted(_) => ("Temporary:", None),
+                    Effect::Noted => ("Noted:    ", None),
+                };
+                line(
+                    format!("{word} {}", Printable(ruling.address.as_str())),
+                    awaits,
+                );
+                if let Effect::Joined(_) = effect {
+                    line(
+                        "Response:  none yet; a suspension is pending already".to_owned(),
+                        None,
+                    );
+                }
+            }
+        }
+        (Outcome::Duplicate, _) => line("Duplicate: recorded before".to_owned(), None),
+        (_, Decision::Ignore { why, .. }) => line(format!("Ignored:   {}", Printable(why)), None),
+        (_, Decision::Quarantine { why }) => {
+            let why = why.to_string();
+            line(format!("Unhandled: {}", Printable(&why)), None);
+        }
+        _ => {}
+    }
+    lines
+}

@@ -1,0 +1,13 @@
+//! What a person sees of a running service: log lines on stderr or in journald, and the block of one mail.
+//!
+//! It reports and never decides.
+
+mod announce;
+mod blocks;
+mod output;
+mod printable;
+
+pub use announce::announce;
+pub use blocks::Blocks;
+pub use output::{Stream, init};
+pub use printable::Printable;

@@ -1,0 +1,237 @@
+//! The AMQP intake against a real RabbitMQ.
+
+mod support;
+
+use bouncedemails::config::{self, Amqp};
+use bouncedemails::intake::amqp::{self, Forget};
+use bouncedemails::intake::{Delivery, Repeat, Ticket};
+use lapin::options::QueueDeclareOptions;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use support::*;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// The intake, with the test in the place of the engine.
+struct Intake {
+    inbox: mpsc::Receiver<Delivery>,
+    shutdown: CancellationToken,
+    task: JoinHandle<()>,
+    forgotten: Arc<Mutex<Vec<Ticket>>>,
+}
+
+impl Intake {
+    fn start(queue: &Queue) -> Intake {
+        let amqp = settings(queue);
+        let forgotten = Arc::new(Mutex::new(Vec::new()));
+        let forgetting = forgotten.clone();
+        let forget: Forget = Arc::new(move |tickets: &[Ticket]| {
+            forgetting.lock().extend_from_slice(tickets);
+        });
+        let (sender, inbox) = mpsc::channel(8);
+        let shutdown = CancellationToken::new();
+        let stop = shutdown.clone();
+        let task = runtime().spawn(async move { amqp::run(&amqp, forget, sender, stop).await });
+        Intake {
+            inbox,
+            shutdown,
+            task,
+            forgotten,
+        }
+    }
+
+    fn next(&mut self) -> Delivery {
+        runtime()
+            .block_on(async { timeout(PATIENCE, self.inbox.recv()).await })
+            .expect("a mail comes in time")
+            .expect("the intake runs")
+    }
+
+    /// Stops it; returns the tickets that the ledger was told to forget.
+    fn stop(mut self) -> Vec<i64> {
+        self.shutdown.cancel();
+        // As the engine does: what is still in the inbox is dropped, which gives it back.
+        while runtime()
+            .block_on(async { timeout(PATIENCE, self.inbox.recv()).await })
+            .expect("the intake ends in time")
+            .is_some()
+        {}
+        runtime().block_on(self.task).expect("it never panics");
+        let forgotten = self.forgotten.lock();
+        forgotten.iter().map(|Ticket(number)| *number).collect()
+    }
+}
+
+/// The settings as a configuration file gives them.
+fn settings(queue: &Queue) -> Amqp {
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .domain("mydomain.de", &[("base_url", "http://localhost/{address}")])
+        .amqp(queue)
+        .write();
+    let loaded = config::load(Some(&file), "production").expect("the configuration is right");
+    loaded.config.amqp.expect("it has a broker")
+}
+
+#[test]
+fn a_mail_leaves_the_queue_when_it_is_recorded_and_not_before() {
+    let queue = Broker::shared().vhost("recorded").durable_queue("mails");
+    queue.amqp_publish(b"one\r\n\r\n\x00\xff");
+    let mut intake = Intake::start(&queue);
+    let delivery = intake.next();
+    assert_eq!(delivery.mail.raw, b"one\r\n\r\n\x00\xff");
+    assert_eq!(queue.messages(), 1);
+    delivery.receipt.confirm(Ticket(7));
+    queue.wait_until_empty();
+    assert_eq!(intake.stop(), [7]);
+}
+
+#[test]
+fn what_was_not_recorded_is_back_in_the_queue_after_the_stop() {
+    let queue = Broker::shared().vhost("returned").durable_queue("mails");
+    // More than the inbox holds, so that some are only prefetched.
+    queue.publish((0..30).map(|number| number.to_string()));
+    let mut intake = Intake::start(&queue);
+    let deliveries: Vec<_> = (0..4).map(|_| intake.next()).collect();
+    for (number, delivery) in deliveries.into_iter().enumerate() {
+        // The second is given back, between others that are recorded.
+        if number != 1 {
+            delivery.receipt.confirm(Ticket(number as i64));
+        }
+    }
+    assert_eq!(intake.stop(), [0, 2, 3]);
+    assert_eq!(queue.ready(), 27);
+}
+
+#[test]
+fn a_redelivered_mail_is_marked_and_a_new_one_is_not() {
+    let queue = Broker::shared().vhost("marked").durable_queue("mails");
+    queue.publish(["waiting"]);
+    let mut intake = Intake::start(&queue);
+    // It waited when we came: it may have been acknowledged to a broker that was killed.
+    assert_eq!(intake.next().mail.repeat, Repeat::Possible);
+    let again = intake.next();
+    assert_eq!(again.mail.repeat, Repeat::Possible);
+    again.receipt.confirm(Ticket(1));
+    queue.publish(["new"]);
+    let new = intake.next();
+    assert_eq!(new.mail.repeat, Repeat::No);
+    new.receipt.confirm(Ticket(2));
+    assert_eq!(intake.stop(), [1, 2]);
+}
+
+#[test]
+fn a_missing_queue_is_declared_durable() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost("missing");
+    let queue = vhost.queue("bounced mails");
+    let mut intake = Intake::start(&queue);
+    let durable = eventually("the queue to be declared", || {
+        let list = ["list_queues", "--quiet", "-p", "missing", "name", "durable"];
+        let list = broker.rabbitmqctl(&list);
+        list.contains("bounced mails").then_some(list)
+    });
+    assert!(durable.contains("bounced mails\ttrue"), "{durable}");
+    queue.publish(["one"]);
+    intake.next().receipt.confirm(Ticket(1));
+    assert_eq!(intake.stop(), [1]);
+}
+
+#[test]
+fn an_existing_queue_is_used_as_it_is() {
+    let vhost = Broker::shared().vhost("existing");
+    let volatile = vhost.queue("volatile");
+    volatile.declare(QueueDeclareOptions::default(), &[]);
+    let quorum = vhost.queue("quorum");
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    quorum.declare(durable, &[("x-queue-type", "quorum")]);
+    for queue in [volatile, quorum] {
+        let mut intake = Intake::start(&queue);
+        queue.publish(["one"]);
+        intake.next().receipt.confirm(Ticket(1));
+        assert_eq!(intake.stop(), [1], "{}", queue.name());
+        assert_eq!(queue.ready(), 0);
+    }
+}
+
+#[test]
+fn a_mail_of_50_megabytes_comes_in_whole() {
+    let queue = Broker::shared().vhost("large").durable_queue("mails");
+    let mail: Vec<u8> = (0..50 << 20).map(|at: u32| (at / 977) as u8).collect();
+    queue.publish([&mail]);
+    let mut intake = Intake::start(&queue);
+    let delivery = intake.next();
+    assert!(delivery.mail.raw == mail);
+    delivery.receipt.confirm(Ticket(1));
+    assert_eq!(intake.stop(), [1]);
+}
+
+#[test]
+fn connections_that_an_operator_closes_are_made_again() {
+    let broker = Broker::shared();
+    let queue = broker.vhost("closed").durable_queue("mails");
+    let mut intake = Intake::start(&queue);
+    for round in 1..=3 {
+        queue.publish(["one"]);
+        let delivery = intake.next();
+        broker.rabbitmqctl(&["close_all_connections", "--vhost", "closed", "maintenance"]);
+        // It was recorded, but its broker does not hear of that any more.
+        delivery.receipt.confirm(Ticket(10 * round));
+        let again = intake.next();
+        assert_eq!(again.mail.repeat, Repeat::Possible, "round {round}");
+        again.receipt.confirm(Ticket(10 * round + 1));
+        queue.wait_until_empty();
+    }
+    // Each connection worked off what had waited for it, so nothing is doubtful any more.
+    let mut forgotten = intake.stop();
+    forgotten.sort_unstable();
+    assert_eq!(forgotten, [10, 11, 20, 21, 30, 31]);
+}
+
+#[test]
+fn a_queue_that_is_deleted_is_declared_again() {
+    let broker = Broker::shared();
+    let queue = broker.vhost("deleted").durable_queue("mails");
+    let mut intake = Intake::start(&queue);
+    queue.publish(["one"]);
+    intake.next().receipt.confirm(Ticket(1));
+    broker.rabbitmqctl(&["delete_queue", "--vhost", "deleted", "mails"]);
+    eventually("the queue to be there again", || {
+        let list = ["list_queues", "--quiet", "-p", "deleted", "name"];
+        broker.rabbitmqctl(&list).contains("mails").then_some(())
+    });
+    queue.publish(["two"]);
+    let two = intake.next();
+    assert_eq!(two.mail.raw, b"two");
+    two.receipt.confirm(Ticket(2));
+    let mut forgotten = intake.stop();
+    forgotten.sort_unstable();
+    assert_eq!(forgotten, [1, 2]);
+}
+
+#[test]
+fn a_broker_that_is_killed_gives_its_mails_again_when_it_is_back() {
+    let broker = Broker::start();
+    let queue = broker.vhost("killed").durable_queue("mails");
+    queue.publish(["one", "two"]);
+    let mut intake = Intake::start(&queue);
+    let (one, two) = (intake.next(), intake.next());
+    broker.kill();
+    broker.start_again();
+    // Mails come again only when all of the lost connection are settled: else the ledger could meet a repeat before the first.
+    one.receipt.confirm(Ticket(1));
+    drop(two);
+    for (ticket, raw) in [(2, "one"), (3, "two")] {
+        let again = intake.next();
+        assert_eq!(again.mail.raw, raw.as_bytes());
+        assert_eq!(again.mail.repeat, Repeat::Possible);
+        again.receipt.confirm(Ticket(ticket));
+    }
+    queue.wait_until_empty();
+    assert_eq!(intake.stop(), [1, 2, 3]);
+}

@@ -1,0 +1,116 @@
+//! The raw mail behind a suspension, under every name that an address can spell.
+
+use super::*;
+use bouncedemails::archive::Archive;
+use flate2::read::GzDecoder;
+use std::collections::HashSet;
+use std::io::Read;
+use std::path::Path;
+
+fn unpacked(file: &Path) -> Vec<u8> {
+    let mut raw = Vec::new();
+    let packed = std::fs::File::open(file).expect("the archived mail");
+    GzDecoder::new(packed).read_to_end(&mut raw).expect("gzip");
+    raw
+}
+
+fn address(text: &str) -> Address {
+    text.parse().expect(text)
+}
+
+#[test]
+fn a_plain_address_has_the_prototypes_file_name() {
+    let archive = Archive::new("/var/archive");
+    for (text, file) in [
+        (
+            "evil-address@some-provider.com",
+            "ev/evil-address@some-provider.com.gz",
+        ),
+        (
+            "O'Brien+news=x@Example.COM",
+            "O'/O'Brien+news=x@example.com.gz",
+        ),
+        ("a@example.com", "a@/a@example.com.gz"),
+    ] {
+        assert_eq!(
+            archive.file(&address(text)),
+            Path::new("/var/archive").join(file)
+        );
+    }
+}
+
+#[test]
+fn a_mail_is_kept_byte_for_byte_and_a_newer_one_takes_its_place() {
+    let folder = TempDir::new().expect("a folder");
+    let archive = Archive::new(folder.path().join("not/there/yet"));
+    let dead = address("dead@example.com");
+    let raw: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    archive.keep(&dead, &raw).expect("kept");
+    assert_eq!(unpacked(&archive.file(&dead)), raw);
+    archive.keep(&dead, b"newer").expect("kept");
+    assert_eq!(unpacked(&archive.file(&dead)), b"newer");
+    let left = std::fs::read_dir(archive.file(&dead).parent().expect("a folder"));
+    assert_eq!(
+        left.expect("the folder").count(),
+        1,
+        "a temporary file was left behind"
+    );
+}
+
+#[test]
+fn no_address_leaves_the_archive_or_shares_a_file() {
+    let folder = TempDir::new().expect("a folder");
+    let root = folder.path().join("archive");
+    let archive = Archive::new(&root);
+    let long = "x".repeat(900);
+    let hostile = [
+        "../../etc/passwd@example.com".to_owned(),
+        "..@example.com".to_owned(),
+        ".@example.com".to_owned(),
+        ".hidden@example.com".to_owned(),
+        "_hidden@example.com".to_owned(),
+        "/etc/passwd@example.com".to_owned(),
+        "_etc_passwd@example.com".to_owned(),
+        "a/../../b@example.com".to_owned(),
+        "a@../../../tmp/x".to_owned(),
+        "müller@example.com".to_owned(),
+        "m_ller@example.com".to_owned(),
+        "日本@example.com".to_owned(),
+        "%2e%2e%2f@example.com".to_owned(),
+        "a\\b@example.com".to_owned(),
+        "$(reboot)`x`@example.com".replace(['(', ')'], "{"),
+        "*?[a]|&!@example.com".to_owned(),
+        "dead@example.com".to_owned(),
+        "Dead@example.com".to_owned(),
+        format!("{long}1@example.com"),
+        format!("{long}2@example.com"),
+    ];
+    let mut files = HashSet::new();
+    for text in &hostile {
+        let address = address(text);
+        archive.keep(&address, text.as_bytes()).expect(text);
+        let file = archive.file(&address).canonicalize().expect(text);
+        assert!(
+            file.starts_with(root.canonicalize().expect("the archive")),
+            "{text}: {file:?}"
+        );
+        assert!(files.insert(file), "{text} shares a file");
+    }
+    for text in &hostile {
+        assert_eq!(unpacked(&archive.file(&address(text))), text.as_bytes());
+    }
+    let beside = std::fs::read_dir(folder.path())
+        .expect("the folder")
+        .count();
+    assert_eq!(beside, 1, "something was written beside the archive");
+}
+
+#[test]
+fn a_mail_that_cannot_be_kept_is_an_error_that_names_the_file() {
+    let folder = TempDir::new().expect("a folder");
+    let blocked = folder.path().join("archive");
+    std::fs::write(&blocked, "a file, no folder").expect("written");
+    let error = Archive::new(&blocked).keep(&address("dead@example.com"), b"raw");
+    let error = format!("{:#}", error.expect_err("a file is no folder"));
+    assert!(error.contains("archive/de"), "{error}");
+}

@@ -1,0 +1,164 @@
+//! What is recorded, counted, posted and remembered, on a real database in a temporary folder. Times are handed in, so they are moved
+//! instead of waited for.
+
+mod archive;
+mod counting;
+mod faults;
+mod in_flight;
+mod keeping;
+mod once;
+mod prototype;
+mod suspending;
+
+use bouncedemails::config::{Handler, Period};
+use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
+use bouncedemails::intake::{Mail, Repeat, Source};
+use bouncedemails::ledger::{Entry, Fingerprint, Ledger, Outcome, Recorded};
+use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
+use bouncedemails::report::{self, Address, Recipient};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tempfile::TempDir;
+
+const PLATFORM: &str = "openhpi.de";
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A database in a folder of its own, and a clock that stands still.
+struct Bench {
+    folder: TempDir,
+    handler: Handler,
+    now: SystemTime,
+    mails: u64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let folder = TempDir::new().expect("a temporary folder");
+        let handler = handler(&folder.path().join("bounced_emails.db"));
+        Bench {
+            folder,
+            handler,
+            now: UNIX_EPOCH + Duration::from_secs(1_795_000_000),
+            mails: 0,
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.handler.dbfile.clone()
+    }
+
+    fn open(&self) -> Ledger {
+        Ledger::open(&self.file()).expect("the database opens")
+    }
+
+    /// The database as an operator's own queries see it.
+    fn sql(&self) -> Connection {
+        Connection::open(self.file()).expect("the database opens for queries")
+    }
+
+    fn record(&self, ledger: &Ledger, entries: &[Entry]) -> Vec<Recorded> {
+        let recorded = ledger.record(entries, &self.handler, self.now);
+        recorded.expect("the mails are recorded")
+    }
+
+    /// Records one bounce of one address and says what it led to.
+    fn bounce(&mut self, ledger: &Ledger, address: &str, reason: Reason) -> Outcome {
+        let entry = self.entry(address, reason);
+        self.record(ledger, &[entry]).remove(0).outcome
+    }
+
+    /// A bounce of one address, unlike any other.
+    fn entry(&mut self, address: &str, reason: Reason) -> Entry {
+        self.mails += 1;
+        let raw = format!("Subject: bounce {}\n\nof {address}\n", self.mails);
+        entry(raw.as_bytes(), address, reason, Repeat::No)
+    }
+
+    /// A mail for quarantine.
+    fn stray(&mut self, why: Unhandled, raw: &[u8]) -> Entry {
+        let mail = mail(raw, Repeat::No);
+        Entry {
+            fingerprint: Fingerprint::of(&mail),
+            mail,
+            report: Some(report::parse(raw)),
+            diagnoses: Vec::new(),
+            decision: Decision::Quarantine { why },
+        }
+    }
+}
+
+/// A configuration as it is read from a file: with every default.
+fn handler(dbfile: &std::path::Path) -> Handler {
+    let folder = dbfile.parent().expect("a folder");
+    let file = folder.join("config.yml");
+    let text = format!(
+        "production:\n  handler:\n    dbfile: {}\n    domains:\n      {PLATFORM}:\n        base_url: http://127.0.0.1:1/{{address}}\n",
+        dbfile.display()
+    );
+    std::fs::write(&file, text).expect("the configuration is written");
+    let loaded = bouncedemails::config::load(Some(&file), "production");
+    loaded.expect("the configuration is read").config.handler
+}
+
+fn mail(raw: &[u8], repeat: Repeat) -> Mail {
+    Mail {
+        raw: raw.to_vec(),
+        source: Source::Amqp("bouncedemails".to_owned()),
+        envelope_recipients: Vec::new(),
+        repeat,
+    }
+}
+
+/// A bounce of one address, as the engine would hand it in.
+fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
+    let mail = mail(raw, repeat);
+    let address: Address = address.parse().expect("an address");
+    let mut report = report::parse(raw);
+    report.recipients = vec![Recipient {
+        address: address.clone(),
+        original_recipient: None,
+        action: report::Action::Failed,
+        status: "5.1.1".parse().ok(),
+        reply_code: Some(550),
+        command: None,
+        diagnostic: Some("550 5.1.1 no such user".to_owned()),
+        reporting_mta: None,
+        remote_mta: None,
+        source: "Final-Recipient".to_owned(),
+    }];
+    report.original.message_id = Some("<1@openhpi.de>".to_owned());
+    let diagnosis = Diagnosis {
+        reason,
+        bounce_type: reason.bounce_type(),
+        evidence: "rule 'no such user' in Diagnostic-Code".to_owned(),
+    };
+    let action = match diagnosis.bounce_type {
+        BounceType::Hard => Action::Suspend,
+        BounceType::Soft => Action::Count,
+        BounceType::Delayed => Action::Ignore,
+    };
+    let ruling = Ruling {
+        address,
+        diagnosis: Some(0),
+        action,
+        why: format!(
+            "{}, {reason}: {}",
+            diagnosis.bounce_type, diagnosis.evidence
+        ),
+    };
+    Entry {
+        fingerprint: Fingerprint::of(&mail),
+        mail,
+        report: Some(report),
+        diagnoses: vec![diagnosis],
+        decision: Decision::Act {
+            platform: PLATFORM.to_owned(),
+            rulings: vec![ruling],
+        },
+    }
+}
+
+fn days(count: u32) -> Period {
+    Period(count * DAY)
+}

@@ -1,0 +1,110 @@
+//! Nothing twice: repeats of recorded mails.
+
+use super::*;
+use bouncedemails::ledger::Effect;
+
+fn soft(raw: &str, repeat: Repeat) -> Entry {
+    entry(
+        raw.as_bytes(),
+        "full@example.com",
+        Reason::MailboxFull,
+        repeat,
+    )
+}
+
+fn count(recorded: &Recorded) -> Option<u32> {
+    match &recorded.outcome {
+        Outcome::Acted(effects) => match effects[0] {
+            Effect::Counted(count) => Some(count),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[test]
+fn a_repeat_of_a_mail_whose_giver_does_not_know_changes_nothing() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    bench.record(&ledger, &[soft("A", Repeat::No)]);
+    drop(ledger);
+    let ledger = bench.open();
+    for _ in 0..3 {
+        let again = bench.record(&ledger, &[soft("A", Repeat::Possible)]);
+        assert_eq!(again[0].outcome, Outcome::Duplicate);
+    }
+    assert_eq!(
+        count(&bench.record(&ledger, &[soft("B", Repeat::Possible)])[0]),
+        Some(2)
+    );
+}
+
+#[test]
+fn the_same_mail_on_purpose_counts_again() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    for expected in 1..=3 {
+        let recorded = bench.record(&ledger, &[soft("A", Repeat::No)]);
+        assert_eq!(count(&recorded[0]), Some(expected));
+    }
+}
+
+#[test]
+fn a_forgotten_mail_counts_again_even_as_a_possible_repeat() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    let first = bench.record(&ledger, &[soft("A", Repeat::No)]);
+    ledger.forget(&[first[0].ticket]);
+    let second = bench.record(&ledger, &[soft("A", Repeat::Possible)]);
+    assert_eq!(count(&second[0]), Some(2));
+}
+
+#[test]
+fn what_was_forgotten_stays_forgotten_when_the_process_ends_at_once() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    let first = bench.record(&ledger, &[soft("A", Repeat::No)]);
+    ledger.forget(&[first[0].ticket]);
+    drop(ledger);
+    let left: u32 = bench
+        .sql()
+        .query_row("SELECT count(*) FROM handled", [], |row| row.get(0))
+        .expect("the table");
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn two_equal_mails_have_two_repeats_and_no_third() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    bench.record(&ledger, &[soft("A", Repeat::No), soft("A", Repeat::No)]);
+    let again: Vec<Entry> = (0..3).map(|_| soft("A", Repeat::Possible)).collect();
+    let again = bench.record(&ledger, &again);
+    assert_eq!(again[0].outcome, Outcome::Duplicate);
+    assert_eq!(again[1].outcome, Outcome::Duplicate);
+    assert_eq!(count(&again[2]), Some(3));
+}
+
+#[test]
+fn the_same_bytes_from_another_kind_of_source_are_another_mail() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    bench.record(&ledger, &[soft("A", Repeat::No)]);
+    let mut other = soft("A", Repeat::Possible);
+    other.mail.source = Source::Smtp("192.0.2.1".to_owned());
+    other.fingerprint = Fingerprint::of(&other.mail);
+    assert_eq!(count(&bench.record(&ledger, &[other])[0]), Some(2));
+}
+
+#[test]
+fn a_giver_that_never_comes_back_is_forgotten_in_the_end() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    bench.record(&ledger, &[soft("A", Repeat::No)]);
+    bench.now += 31 * DAY;
+    bench.record(&ledger, &[soft("B", Repeat::No)]);
+    assert_eq!(
+        count(&bench.record(&ledger, &[soft("A", Repeat::Possible)])[0]),
+        Some(3)
+    );
+}

@@ -1,0 +1,51 @@
+//! From the queue to the platform, with the real binary, a real RabbitMQ and a real web server.
+
+mod support;
+
+use flate2::read::GzDecoder;
+use std::io::Read;
+use support::*;
+
+const SUSPENSION: &str = "/emails/evil-address%40some-provider.com/suspend";
+
+#[test]
+fn a_bounce_that_is_published_ends_as_one_post() {
+    let queue = Broker::shared().vhost("testmail").durable_queue("bounces");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue);
+    let mail = file_of_repository("tests/testmail");
+
+    let daemon = Daemon::run_in_debug(&configuration.write());
+    queue.amqp_publish(&mail);
+    daemon.wait_for("Response:");
+    queue.wait_until_empty();
+    let lines = daemon.stop();
+
+    let block = [
+        "bouncedemails - ------------- INCOMING MESSAGE -------------",
+        "bouncedemails - From:      MAILER-DAEMON@mail2de.some-provider.com (Mail Delivery System)",
+        "bouncedemails - Subject:   Undelivered Mail Returned to Sender",
+        "bouncedemails - To:        no-reply@mydomain.de",
+        "bouncedemails - Domain:    mydomain.de",
+        "bouncedemails - Permanent: evil-address@some-provider.com",
+        r#"bouncedemails - Response:  200 / {"processd_email": "evil-address@some-provider.com"}"#,
+    ];
+    let start = lines
+        .iter()
+        .position(|line| line == block[0])
+        .expect("a block");
+    assert_eq!(lines[start..start + block.len()], block, "{lines:#?}");
+    assert_eq!(platform.posts(), [SUSPENSION]);
+    assert_eq!(queue.ready(), 0);
+    let archived = configuration
+        .archive()
+        .join("ev/evil-address@some-provider.com.gz");
+    let mut kept = Vec::new();
+    GzDecoder::new(std::fs::File::open(archived).expect("it was archived"))
+        .read_to_end(&mut kept)
+        .expect("it is gzip");
+    assert!(kept == mail, "the archive holds other bytes");
+}

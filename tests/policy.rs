@@ -1,0 +1,331 @@
+//! What is decided about a mail, as DESIGN 5 has it.
+
+use bouncedemails::config::Handler;
+use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
+use bouncedemails::policy::{Action, Decision, Unhandled, decide};
+use bouncedemails::report::{self, Address, Envelope, Kind, Original, Recipient, Report};
+
+fn handler(more: &str) -> Handler {
+    serde_yaml::from_str(&format!(
+        "\
+dbfile: /tmp/never-opened.db
+domains:
+  openhpi.de: {{base_url: 'https://open.hpi.de/emails/{{address}}/suspend'}}
+  lists.hpi.de: {{base_url: 'https://lists.hpi.de/emails/{{address}}/suspend'}}
+  shop.co.uk: {{base_url: 'https://shop.co.uk/emails/{{address}}/suspend'}}
+{more}"
+    ))
+    .unwrap()
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn bounce(recipients: &[&str]) -> Report {
+    let recipient = |text: &&str| Recipient {
+        address: address(text),
+        original_recipient: None,
+        action: report::Action::Failed,
+        status: None,
+        reply_code: None,
+        command: None,
+        diagnostic: None,
+        reporting_mta: None,
+        remote_mta: None,
+        source: "Final-Recipient".to_owned(),
+    };
+    Report {
+        kind: Kind::Bounce,
+        evidence: "a delivery status part".to_owned(),
+        envelope: Envelope {
+            to: vec![address("no-reply@openhpi.de")],
+            ..Envelope::default()
+        },
+        recipients: recipients.iter().map(recipient).collect(),
+        complainants: Vec::new(),
+        original: Original::default(),
+        limits: Vec::new(),
+    }
+}
+
+fn diagnosis(reason: Reason) -> Diagnosis {
+    Diagnosis {
+        reason,
+        bounce_type: reason.bounce_type(),
+        evidence: "its words".to_owned(),
+    }
+}
+
+/// The platform, and what is done about each address.
+fn decided(
+    report: &Report,
+    diagnoses: &[Diagnosis],
+    handler: &Handler,
+) -> (String, Vec<(String, Action)>) {
+    match decide(report, diagnoses, &[], handler) {
+        Decision::Act { platform, rulings } => (
+            platform,
+            rulings
+                .into_iter()
+                .map(|ruling| (ruling.address.to_string(), ruling.action))
+                .collect(),
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is done about one recipient who failed for `reason`.
+fn action(reason: Reason, handler: &Handler) -> Action {
+    decided(&bounce(&["a@example.com"]), &[diagnosis(reason)], handler).1[0].1
+}
+
+#[test]
+fn hard_suspends_at_once() {
+    for reason in [
+        Reason::UserUnknown,
+        Reason::HostUnknown,
+        Reason::HasMoved,
+        Reason::NotAccept,
+    ] {
+        assert_eq!(action(reason, &handler("")), Action::Suspend, "{reason}");
+    }
+}
+
+#[test]
+fn soft_counts_unless_it_is_our_own_fault() {
+    assert_eq!(action(Reason::MailboxFull, &handler("")), Action::Count);
+    assert_eq!(action(Reason::NetworkError, &handler("")), Action::Count);
+    assert_eq!(action(Reason::Blocked, &handler("")), Action::Ignore);
+    assert_eq!(action(Reason::SpamDetected, &handler("")), Action::Ignore);
+}
+
+#[test]
+fn our_own_faults_count_when_it_is_configured() {
+    let handler = handler("count_sender_faults: true");
+    assert_eq!(action(Reason::Blocked, &handler), Action::Count);
+}
+
+#[test]
+fn no_soft_reason_ever_suspends_at_once() {
+    for reason in Reason::ALL
+        .iter()
+        .filter(|reason| reason.bounce_type() == BounceType::Soft)
+    {
+        assert_ne!(
+            action(*reason, &handler("count_sender_faults: true")),
+            Action::Suspend,
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn delayed_is_not_counted_whatever_the_reason() {
+    let delayed = Diagnosis {
+        bounce_type: BounceType::Delayed,
+        ..diagnosis(Reason::UserUnknown)
+    };
+    let (_, rulings) = decided(&bounce(&["a@example.com"]), &[delayed], &handler(""));
+    assert_eq!(rulings[0].1, Action::Ignore);
+}
+
+#[test]
+fn an_address_that_one_mail_reports_both_ways_is_hard_and_ruled_once() {
+    let report = bounce(&["A@example.com", "b@example.com", "a@example.com"]);
+    let soft_then_hard = [
+        diagnosis(Reason::MailboxFull),
+        diagnosis(Reason::MailboxFull),
+        diagnosis(Reason::UserUnknown),
+    ];
+    let (_, rulings) = decided(&report, &soft_then_hard, &handler(""));
+    assert_eq!(
+        rulings,
+        [
+            ("a@example.com".to_owned(), Action::Suspend),
+            ("b@example.com".to_owned(), Action::Count)
+        ]
+    );
+    let mut hard_then_soft = soft_then_hard;
+    hard_then_soft.reverse();
+    let (_, rulings) = decided(&report, &hard_then_soft, &handler(""));
+    assert_eq!(rulings[0], ("A@example.com".to_owned(), Action::Suspend));
+}
+
+#[test]
+fn the_sentence_names_type_reason_and_evidence() {
+    let Decision::Act { rulings, .. } = decide(
+        &bounce(&["a@example.com"]),
+        &[diagnosis(Reason::UserUnknown)],
+        &[],
+        &handler(""),
+    ) else {
+        panic!("it acts")
+    };
+    assert_eq!(rulings[0].why, "hard, userunknown: its words");
+}
+
+#[test]
+fn complaints_are_ignored_unless_configured() {
+    let mut complaint = bounce(&[]);
+    complaint.kind = Kind::Feedback;
+    complaint.complainants = vec![address("annoyed@example.com")];
+    assert!(matches!(
+        decide(&complaint, &[], &[], &handler("")),
+        Decision::Ignore { .. }
+    ));
+    let (platform, rulings) = decided(&complaint, &[], &handler("complaints: suspend"));
+    assert_eq!(platform, "openhpi.de");
+    assert_eq!(
+        rulings,
+        [("annoyed@example.com".to_owned(), Action::Suspend)]
+    );
+}
+
+#[test]
+fn replies_notices_and_other_mail_do_nothing() {
+    for kind in [
+        Kind::AutoReply,
+        Kind::DeliveryNotice,
+        Kind::None,
+        Kind::Feedback,
+    ] {
+        let mut mail = bounce(&[]);
+        mail.kind = kind;
+        let decision = decide(&mail, &[], &[], &handler(""));
+        assert!(
+            matches!(
+                decision,
+                Decision::Ignore {
+                    platform: Some(_),
+                    ..
+                }
+            ),
+            "{decision:?}"
+        );
+    }
+}
+
+#[test]
+fn a_bounce_that_names_nobody_is_quarantined() {
+    let decision = decide(&bounce(&[]), &[], &[], &handler(""));
+    let why = Unhandled::NoRecipient(Kind::Bounce);
+    assert_eq!(decision, Decision::Quarantine { why });
+}
+
+#[test]
+fn a_mail_without_any_header_is_quarantined() {
+    let report = report::parse(b"\0\xff\xfe");
+    let decision = decide(&report, &[], &[], &handler(""));
+    let why = Unhandled::Unreadable;
+    assert_eq!(decision, Decision::Quarantine { why });
+}
+
+/// The platform of a bounce with these places to take it from.
+fn platform(fill: impl FnOnce(&mut Report), envelope: &[&str]) -> Result<String, Unhandled> {
+    let mut report = bounce(&["a@example.com"]);
+    report.envelope.to.clear();
+    fill(&mut report);
+    let envelope: Vec<Address> = envelope.iter().map(|text| address(text)).collect();
+    match decide(
+        &report,
+        &[diagnosis(Reason::UserUnknown)],
+        &envelope,
+        &handler(""),
+    ) {
+        Decision::Act { platform, .. } => Ok(platform),
+        Decision::Quarantine { why } => Err(why),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn platform_of(to: &str) -> Option<String> {
+    platform(|report| report.envelope.to = vec![address(to)], &[]).ok()
+}
+
+#[test]
+fn the_platform_is_the_domain_or_its_closest_configured_parent() {
+    assert_eq!(
+        platform_of("no-reply@openhpi.de").as_deref(),
+        Some("openhpi.de")
+    );
+    assert_eq!(
+        platform_of("no-reply@OpenHPI.de").as_deref(),
+        Some("openhpi.de")
+    );
+    assert_eq!(
+        platform_of("no-reply@a.mail.openhpi.de").as_deref(),
+        Some("openhpi.de")
+    );
+    assert_eq!(
+        platform_of("no-reply@a.lists.hpi.de").as_deref(),
+        Some("lists.hpi.de")
+    );
+    assert_eq!(
+        platform_of("no-reply@mail.shop.co.uk").as_deref(),
+        Some("shop.co.uk")
+    );
+    assert_eq!(platform_of("no-reply@hpi.de"), None, "a parent is no child");
+    assert_eq!(platform_of("no-reply@notopenhpi.de"), None);
+    assert_eq!(platform_of("no-reply@openhpi.de.evil.example"), None);
+}
+
+#[test]
+fn the_platform_is_looked_for_in_to_then_envelope_then_delivered_to_then_the_original() {
+    let openhpi = || vec![address("no-reply@openhpi.de")];
+    let everywhere = |report: &mut Report| {
+        report.envelope.delivered_to = vec![address("no-reply@lists.hpi.de")];
+        report.original.from = Some(address("no-reply@shop.co.uk"));
+    };
+    assert_eq!(
+        platform(
+            |report| {
+                everywhere(report);
+                report.envelope.to = openhpi();
+            },
+            &["x@shop.co.uk"]
+        )
+        .unwrap(),
+        "openhpi.de"
+    );
+    assert_eq!(
+        platform(everywhere, &["x@openhpi.de"]).unwrap(),
+        "openhpi.de"
+    );
+    assert_eq!(platform(everywhere, &[]).unwrap(), "lists.hpi.de");
+    let original =
+        |report: &mut Report| report.original.from = Some(address("no-reply@shop.co.uk"));
+    assert_eq!(platform(original, &[]).unwrap(), "shop.co.uk");
+    let x_original_to = |report: &mut Report| report.envelope.x_original_to = openhpi();
+    assert_eq!(platform(x_original_to, &[]).unwrap(), "openhpi.de");
+    let return_path =
+        |report: &mut Report| report.original.return_path = Some(address("no-reply@openhpi.de"));
+    assert_eq!(platform(return_path, &[]).unwrap(), "openhpi.de");
+}
+
+#[test]
+fn a_stranger_among_several_addressees_does_not_hide_the_platform() {
+    let found = platform(
+        |report| {
+            report.envelope.to = vec![
+                address("x@stranger.example"),
+                address("no-reply@openhpi.de"),
+            ]
+        },
+        &[],
+    );
+    assert_eq!(found.unwrap(), "openhpi.de");
+}
+
+#[test]
+fn an_unknown_platform_is_quarantined_and_named() {
+    let why = platform(
+        |report| report.envelope.to = vec![address("x@stranger.example")],
+        &[],
+    )
+    .unwrap_err();
+    assert_eq!(
+        why.to_string(),
+        "no configured platform: it came back to x@stranger.example"
+    );
+}

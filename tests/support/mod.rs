@@ -1,0 +1,38 @@
+//! What the tests need to talk to real things: a private RabbitMQ, the real binary, a platform, a configuration.
+//!
+//! Every process that is started here ends with the test, also when that one panics or is killed. Nothing sleeps: a test waits for
+//! a line, a request or a state, and fails with what it saw when that does not come within [`PATIENCE`].
+
+// Each test binary compiles its own copy of this module and uses a part of it.
+#![allow(dead_code, unused_imports)]
+
+mod broker;
+mod configuration;
+mod daemon;
+mod platform;
+mod ports;
+mod process;
+mod wait;
+
+pub use broker::{Broker, Queue, Vhost, runtime};
+pub use configuration::Configuration;
+pub use daemon::{Daemon, bouncedemails};
+pub use platform::{Answer, Platform, Request, accept};
+pub use ports::free_port;
+pub use process::{Guarded, output_of};
+pub use tempfile::TempDir;
+pub use wait::{PATIENCE, eventually};
+
+/// A folder that is gone when the test is over.
+pub fn temp_dir() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("bouncedemails-")
+        .tempdir()
+        .expect("a folder for temporary files")
+}
+
+/// The bytes of a file of this repository, by its path from the root.
+pub fn file_of_repository(path: &str) -> Vec<u8> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
