@@ -49,16 +49,17 @@ pub fn status(text: &str) -> Option<Status> {
 /// assert_eq!(command("SMTP error from remote mail server after end of data: 550 spam"), Some(Command::Data));
 /// ```
 pub fn command(text: &str) -> Option<Command> {
-    for (at, _) in text.match_indices([' ', '[', ':']) {
+    let bytes = text.as_bytes();
+    for at in memchr::memchr3_iter(b' ', b'[', b':', bytes) {
         let rest = &text[at + 1..];
         if let Some((_, command)) = REMARKS.iter().find(|(words, _)| starts_with(rest, words)) {
             return Some(*command);
         }
-        let before = text[..at].rsplit(' ').next().unwrap_or_default();
+        let start = memchr::memrchr(b' ', &bytes[..at]).map_or(0, |blank| blank + 1);
         let announced = ["after", "to", ">>>", "our", "during", "for"];
         if announced
             .iter()
-            .any(|word| before.eq_ignore_ascii_case(word))
+            .any(|word| text[start..at].eq_ignore_ascii_case(word))
             && let Some(command) = named_command(rest)
         {
             return Some(command);
@@ -297,10 +298,13 @@ fn begins_status(before: &[u8]) -> bool {
 
 /// Whether `text` starts with a word, or several, in any case.
 fn starts_with(text: &str, words: &str) -> bool {
-    let end = text.as_bytes().get(words.len());
-    text.get(..words.len())
-        .is_some_and(|head| head.eq_ignore_ascii_case(words))
-        && !end.is_some_and(u8::is_ascii_alphanumeric)
+    let mut letters = text.bytes();
+    let same = words
+        .bytes()
+        .all(|b| letters.next().is_some_and(|c| c.eq_ignore_ascii_case(&b)));
+    same && !letters
+        .next()
+        .is_some_and(|next| next.is_ascii_alphanumeric())
 }
 
 /// What says by itself which command was refused.

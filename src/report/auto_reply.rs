@@ -2,6 +2,7 @@
 //! challenges, read receipts (RFC 8098).
 
 use super::mail::Mail;
+use super::phrases::PHRASES;
 use super::prose::Sender;
 
 /// Headers that only automatic replies have.
@@ -20,18 +21,6 @@ const HEADERS: [&str; 14] = [
     "X-ASK-Auth",
     "X-Challenge",
     "X-Out-Of-Office",
-];
-
-/// Subjects of challenges, in lower case.
-const CHALLENGES: [&str; 8] = [
-    "please confirm your message",
-    "please confirm your email",
-    "confirm your e-mail to",
-    "your email requires verification",
-    "verify your email to",
-    "message awaiting your confirmation",
-    "[sender verification]",
-    "spam arrest verification",
 ];
 
 /// The field or part that makes the mail a read receipt.
@@ -70,8 +59,6 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
         .text("Subject")
         .unwrap_or_default()
         .to_lowercase();
-    let challenge = CHALLENGES
-        .into_iter()
-        .find(|words| subject.contains(words))?;
+    let challenge = PHRASES.challenge.find(&subject)?;
     Some(format!("'{challenge}' in Subject"))
 }

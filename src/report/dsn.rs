@@ -85,13 +85,20 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
     };
     let address_in = |name| get(name).and_then(typed_address);
     let original_recipient = address_in("Original-Recipient");
-    let (address, named_by) = [
+    let candidates = [
         "Final-Recipient",
         "Original-Recipient",
         "X-Actual-Recipient",
-    ]
-    .into_iter()
-    .find_map(|name| Some((address_in(name)?, name)))?;
+    ];
+    let named = || {
+        candidates
+            .into_iter()
+            .filter_map(|name| Some((address_in(name)?, name)))
+    };
+    // A final address that only the receiver's inner host knows (user@server) is of no use outside.
+    let (address, named_by) = named()
+        .find(|(address, _)| address.domain().contains(['.', ':']))
+        .or_else(|| named().next())?;
     let status = get("Status").and_then(leading_status);
     let action = action(get("Action"), status);
     let mut recipient = Recipient {
@@ -106,9 +113,16 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
         remote_mta: get("Remote-MTA").map(|value| without_type(value).to_owned()),
         source: named_by.to_owned(),
     };
-    if let Some(diagnostic) = get("Diagnostic-Code") {
-        words::take(&mut recipient, without_type(diagnostic));
-        recipient.source = "Diagnostic-Code".to_owned();
+    // Oracle's and others' Status says the same as a Diagnostic-Code would: `4.4.7 (unable to deliver after 1 day)`.
+    let said = [
+        ("Diagnostic-Code", get("Diagnostic-Code")),
+        ("Status", get("Status").and_then(comment)),
+    ];
+    for (field, words) in said {
+        if let Some(words) = words.filter(|_| recipient.diagnostic.is_none()) {
+            words::take(&mut recipient, without_type(words));
+            recipient.source = field.to_owned();
+        }
     }
     Some(recipient)
 }
@@ -130,6 +144,11 @@ fn typed_address(value: &str) -> Option<Address> {
     let address = match (decoded.find('<'), decoded.rfind('>')) {
         (Some(open), Some(close)) if open < close => &decoded[open + 1..close],
         _ => decoded.trim(),
+    };
+    // RFC 5321 appendix C: `@relay.example.net:user@example.com`
+    let address = match address.split_once(':') {
+        Some((route, address)) if route.starts_with('@') => address,
+        _ => address,
     };
     address
         .parse()
@@ -189,6 +208,12 @@ fn leading_status(value: &str) -> Option<Status> {
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(value.len());
     value[..end].parse().ok()
+}
+
+/// The words in brackets behind a code.
+fn comment(value: &str) -> Option<&str> {
+    let (_, comment) = value.split_once('(')?;
+    Some(comment.trim_end().trim_end_matches(')'))
 }
 
 /// The action, as RFC 3464 or other systems spell it; where there is none, the status says it.

@@ -127,13 +127,12 @@ fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limi
         let (header, _) = Header::split(returned.trim_start().as_bytes(), limits);
         report.original = original::of(&header);
     }
-    decide(report, Kind::Bounce, found.evidence.clone());
-    report.recipients = found.recipients.clone();
+    decide(report, found.kind, found.evidence.clone());
+    report.recipients.clone_from(&found.recipients);
     without_ourselves(report);
     if report.recipients.is_empty() && found.certain {
-        report
-            .recipients
-            .extend(only_addressee(&report.original, &found));
+        let addressee = only_addressee(report, &found);
+        report.recipients.extend(addressee);
     }
 }
 
@@ -155,10 +154,19 @@ fn without_ourselves(report: &mut Report) {
     }
 }
 
-/// The addressee of the returned mail, where a bounce names nobody and only one comes into question.
-fn only_addressee(original: &Original, found: &prose::Found<'_>) -> Option<Recipient> {
-    match original.to.as_slice() {
-        [only] => Some(found.recipient(only.clone(), "To of the returned mail")),
-        _ => None,
+/// The addressee of the returned mail, where a bounce names nobody and only one comes into question; else the one that
+/// our own return path names (VERP: `bounces+user=example.com@our.example`).
+fn only_addressee(report: &Report, found: &prose::Found<'_>) -> Option<Recipient> {
+    if let [only] = report.original.to.as_slice() {
+        return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
+    let verp = report.envelope.to.iter().find_map(|to| {
+        let (_, encoded) = to.local_part().split_once('+')?;
+        let (local, domain) = encoded.rsplit_once('=')?;
+        let is_domain = domain.contains('.');
+        is_domain
+            .then(|| format!("{local}@{domain}").parse().ok())
+            .flatten()
+    })?;
+    Some(found.recipient(verp, "the VERP return path in To"))
 }

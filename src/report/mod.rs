@@ -25,6 +25,7 @@ pub mod limits;
 mod mail;
 mod mime;
 mod original;
+mod phrases;
 mod prose;
 mod types;
 mod words;

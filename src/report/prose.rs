@@ -7,6 +7,7 @@
 mod gist;
 mod named;
 pub(super) mod notification;
+mod screen_names;
 mod sender;
 mod signs;
 mod text;
@@ -16,19 +17,22 @@ use super::address::Address;
 use super::dsn;
 use super::limits::{self, Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
-use super::types::{Action, Recipient};
+use super::types::{Action, Kind, Recipient};
 use super::words;
+use crate::diagnosis::smtp_reply;
 use named::{Form, Named};
 use signs::Signs;
 use text::Text;
 
 pub(super) use sender::Sender;
 
-/// A bounce in free text.
+/// What a mail system wrote in free text.
 #[derive(Debug)]
 pub(super) struct Found<'x> {
+    /// A bounce or a notice of success.
+    pub(super) kind: Kind,
     pub(super) recipients: Vec<Recipient>,
-    /// Why it is a bounce.
+    /// Why it is one.
     pub(super) evidence: String,
     /// The returned mail, where it stands below the text.
     pub(super) returned: Option<&'x str>,
@@ -49,7 +53,7 @@ impl Found<'_> {
     }
 }
 
-/// Reads the text of a mail, if it is a bounce.
+/// Reads the text of a mail, if a mail system wrote it of a failure, a delay or a success.
 pub(super) fn read<'x>(
     mail: &Mail<'_>,
     said: &'x str,
@@ -58,20 +62,42 @@ pub(super) fn read<'x>(
     let text = Text::read(said);
     let sender = Sender::of(mail);
     let signs = signs::read(&text.lines);
-    let failed: Vec<Address> = failed_header(mail);
+    let failed = failed_header(mail);
     let suspicious = sender.is_daemon || sender.subject.is_some();
-    let certain = signs.phrase.is_some() || !failed.is_empty();
-    if !certain && !suspicious || sender.is_answer && !sender.is_daemon && failed.is_empty() {
+    let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
+    let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
+    if !certain && !suspicious || somebody_else && failed.is_empty() {
         return None;
     }
-    let recipients = if failed.is_empty() {
+    if let Some(phrase) = signs.delivered.filter(|_| failed.is_empty()) {
+        return Some(Found {
+            kind: Kind::DeliveryNotice,
+            recipients: Vec::new(),
+            evidence: format!("the words '{phrase}'"),
+            returned: text.returned,
+            certain: false,
+            signs,
+            gist: String::new(),
+        });
+    }
+    let mut recipients = if failed.is_empty() {
         named_recipients(&text, signs, limits)
     } else {
         header_recipients(&text, signs, failed)
     };
-    if recipients.is_empty()
-        && !(certain && suspicious || sender.is_daemon && sender.subject.is_some())
-    {
+    if recipients.is_empty() {
+        let members = screen_names::find(mail, &text.lines);
+        recipients.extend(
+            members
+                .into_iter()
+                .map(|(line, member)| fresh(member, signs, Some(line))),
+        );
+    }
+    if recipients.is_empty() && sender.is_mail_system() {
+        recipients.extend(mentioned(mail, &text, signs));
+    }
+    take_gist(&mut recipients, &text.lines);
+    if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
         return None;
     }
     let evidence = match (signs.phrase, sender.subject) {
@@ -80,10 +106,11 @@ pub(super) fn read<'x>(
         (None, None) => "a mail system as sender that names a failed address".to_owned(),
     };
     Some(Found {
+        kind: Kind::Bounce,
         recipients,
         evidence,
         returned: text.returned,
-        certain: certain || sender.is_daemon && sender.subject.is_some(),
+        certain: certain || sender.is_mail_system(),
         signs,
         gist: gist::of(&text.lines),
     })
@@ -94,28 +121,54 @@ pub(super) fn read<'x>(
 pub(super) fn improve(said: &str, recipients: &mut [Recipient]) {
     let text = Text::read(said);
     let signs = signs::read(&text.lines);
+    let told = told_recipients(&text.lines, signs, &mut Vec::new());
+    improve_with(&text.lines, signs, &told, recipients);
+    if let ([recipient], Some(reason)) = (recipients, dovecot_reason(&text.lines)) {
+        words::take(recipient, &reason);
+        recipient.source = "Dovecot text".to_owned();
+    }
+}
+
+/// Dovecot's delivery agent puts its reason only here: `Your message to <a@b> was automatically rejected:` and the reason
+/// on the next line (mail-send.c, `rejection_reason`). It decided; a Diagnostic-Code beside it is a relay's.
+fn dovecot_reason(lines: &[&str]) -> Option<String> {
+    let at = lines
+        .iter()
+        .position(|line| line.ends_with("was automatically rejected:"))?;
+    Some(gist::behind("", &lines[at + 1..])).filter(|reason| !reason.is_empty())
+}
+
+fn improve_with(lines: &[&str], signs: Signs, told: &[Recipient], recipients: &mut [Recipient]) {
     let single = recipients.len() == 1;
-    let told = named_recipients(&text, signs, &mut Vec::new());
     for recipient in recipients {
-        let same = |other: &&Recipient| {
-            other.address.key() == recipient.address.key()
+        let is_it = |address: &Address| {
+            address.key() == recipient.address.key()
                 || recipient
                     .original_recipient
                     .as_ref()
-                    .is_some_and(|original| original.key() == other.address.key())
+                    .is_some_and(|original| original.key() == address.key())
         };
-        let about = told
-            .iter()
-            .find(same)
-            .or(told.first().filter(|_| single && told.len() == 1));
+        let about = told.iter().find(|other| is_it(&other.address));
+        let about = about.or(told.first().filter(|_| single && told.len() == 1));
         if let Some(about) = about {
             recipient.command = recipient.command.or(about.command);
             if words::are_poor(recipient) && !words::are_poor(about) {
                 words::take(recipient, about.diagnostic.as_deref().unwrap_or_default());
                 recipient.source.clone_from(&about.source);
             }
-        } else if single && recipient.diagnostic.is_none() {
-            words::take(recipient, &gist::of(&text.lines));
+        }
+        if single
+            && (words::are_poor(recipient) || recipient.command.is_none())
+            && let Some(reply) = transcript::last(lines)
+        {
+            recipient.command = recipient.command.or(reply.command);
+            if words::are_poor(recipient) {
+                words::take(recipient, &reply.text);
+                recipient.source = source(signs, "SMTP dialogue");
+            }
+        }
+        if single && recipient.diagnostic.is_none() {
+            words::take(recipient, &gist::of(lines));
             recipient.source = source(signs, "whole");
         }
     }
@@ -132,7 +185,7 @@ fn failed_header(mail: &Mail<'_>) -> Vec<Address> {
 
 /// Recipients that the header names; the text gives the words.
 fn header_recipients(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> Vec<Recipient> {
-    let told = named_recipients(text, signs, &mut Vec::new());
+    let told = told_recipients(&text.lines, signs, &mut Vec::new());
     let single = failed.len() == 1;
     failed
         .into_iter()
@@ -152,11 +205,17 @@ fn header_recipients(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> Vec
 
 /// Recipients that the text itself names.
 fn named_recipients(text: &Text<'_>, signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
-    let fields = fields_in(text, limits);
-    if !fields.is_empty() {
-        return fields;
+    let mut fields = fields_in(text, limits);
+    let told = told_recipients(&text.lines, signs, limits);
+    if fields.is_empty() {
+        return told;
     }
-    let lines = &text.lines;
+    improve_with(&text.lines, signs, &told, &mut fields);
+    fields
+}
+
+/// Recipients that the lines name to people.
+fn told_recipients(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
     let mut named = named::find(lines);
     if named.iter().any(|named| named.form != Form::Dialogue) {
         named.retain(|named| named.form != Form::Dialogue);
@@ -188,6 +247,70 @@ fn named_recipients(text: &Text<'_>, signs: Signs, limits: &mut Vec<Limit>) -> V
     recipients
 }
 
+/// Where one recipient failed, and what stands behind it holds no code but the rest of the text does, all of it is about
+/// that recipient.
+fn take_gist(recipients: &mut [Recipient], lines: &[&str]) {
+    let [recipient] = recipients else {
+        for recipient in recipients
+            .iter_mut()
+            .filter(|recipient| recipient.diagnostic.is_none())
+        {
+            words::take(recipient, &gist::of(lines));
+        }
+        return;
+    };
+    if recipient.reply_code.is_none() && recipient.status.is_none() {
+        let gist = gist::of(lines);
+        let has_code =
+            smtp_reply::reply_code(&gist).is_some() || smtp_reply::status(&gist).is_some();
+        if has_code || recipient.diagnostic.is_none() {
+            words::take(recipient, &gist);
+        }
+    }
+}
+
+/// The only foreign address that a mail system's own report mentions, where no line names one properly.
+fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient> {
+    const STAFF: [&str; 7] = [
+        "postmaster",
+        "mailer-daemon",
+        "abuse",
+        "support",
+        "helpdesk",
+        "admin",
+        "noc",
+    ];
+    let own: Vec<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
+        .into_iter()
+        .flat_map(|name| mail.header.all(name))
+        .flat_map(|value| {
+            super::address::in_text(&value)
+                .map(|a| a.key())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut foreign = text
+        .lines
+        .iter()
+        .take(MAX_MENTION_LINES)
+        .flat_map(|line| super::address::in_text(line))
+        .filter(|address| {
+            let local = address.local_part().to_ascii_lowercase();
+            !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+        });
+    let first = foreign.next()?;
+    if !foreign.all(|other| other.key() == first.key()) {
+        return None;
+    }
+    let mut recipient = fresh(first, signs, None);
+    words::take(&mut recipient, &gist::of(&text.lines));
+    recipient.source = "the only address in the text".to_owned();
+    Some(recipient)
+}
+
+/// Where a report names somebody in a sentence, it is a short one.
+const MAX_MENTION_LINES: usize = 100;
+
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
 fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
     let starts = |line: &&str| text::starts_with(line.trim_start(), "final-recipient:");
@@ -206,15 +329,19 @@ fn from_text(lines: &[&str], named: &Named, until: usize, signs: Signs) -> Recip
     let inline = &lines[named.line][named.words_from..];
     let behind = gist::behind(inline, &lines[named.line + 1..until.max(named.line + 1)]);
     words::take(&mut recipient, &behind);
-    if (words::are_poor(&recipient) || named.form == Form::Dialogue)
-        && let Some(reply) = transcript::reply_about(lines, &named.address)
-    {
-        words::take(&mut recipient, &reply);
-    }
+    take_reply(&mut recipient, lines);
     if words::are_poor(&recipient) {
         words::take(&mut recipient, &gist::of(lines));
     }
     recipient
+}
+
+/// Takes the reply about the recipient in an SMTP dialogue, if there is one: what the remote said beats all summaries.
+fn take_reply(recipient: &mut Recipient, lines: &[&str]) {
+    if let Some(reply) = transcript::about(lines, &recipient.address) {
+        recipient.command = reply.command.or(recipient.command);
+        words::take(recipient, &reply.text);
+    }
 }
 
 fn fresh(address: Address, signs: Signs, line: Option<usize>) -> Recipient {

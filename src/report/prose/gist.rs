@@ -1,27 +1,7 @@
 //! Which lines of a text are words about a failure, and which are courtesy.
 
-use super::text::starts_with;
+use crate::report::phrases::PHRASES;
 use crate::report::words::MAX_DIAGNOSTIC;
-
-/// Starts of lines after which a mail system only says what to do, or nothing. In lower case.
-const COURTESIES: [&str; 16] = [
-    "no action is required",
-    "for further assistance",
-    "if you do so, please include",
-    "delete your own text",
-    "please note that this is only a temporary",
-    "please do not reply",
-    "this message has been generated automatically",
-    "рекомендуем вам проверить",
-    "no further delivery attempts will be made",
-    "for more information",
-    "for email administrators",
-    "system contact:",
-    "additional information",
-    "end of message",
-    "bei rückfragen",
-    "wir bitten um verständnis",
-];
 
 /// What stands behind a recipient: the rest of its line and the lines below, up to a courtesy.
 pub(super) fn behind(inline: &str, lines: &[&str]) -> String {
@@ -52,5 +32,5 @@ fn add(words: &mut String, line: &str) {
 
 fn is_courtesy(line: &str) -> bool {
     let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-    COURTESIES.iter().any(|words| starts_with(line, words))
+    PHRASES.courtesy.start(line)
 }

@@ -5,6 +5,7 @@
 
 use super::text::starts_with;
 use crate::report::address::{self, Address};
+use crate::report::phrases::PHRASES;
 use std::ops::Range;
 
 /// An address that a line names as failed.
@@ -31,132 +32,6 @@ pub(super) enum Form {
     /// Behind words that announce it: `Failed Recipient: a@b`.
     Announced,
 }
-
-/// Words that announce a failed address, in lower case. What stands between them and the address may only be blanks, quotes,
-/// brackets and colons.
-const ANNOUNCEMENTS: &[&str] = &[
-    "failed recipient",
-    "failed recipients",
-    "failed address",
-    "recipient address",
-    "recipient",
-    "undeliverable address",
-    "undeliverable to",
-    "undeliverable recipient",
-    "unknown user",
-    "unknown recipient",
-    "user unknown",
-    "invalid recipient",
-    "invalid address",
-    "no such user",
-    "delivery failed",
-    "delivery failed to",
-    "delivery to",
-    "delivering your mail to",
-    "deliver mail to",
-    "deliver the message to",
-    "deliver message to",
-    "deliver your message to",
-    "deliver your mail to",
-    "deliver your email to",
-    "deliver to",
-    "delivered to",
-    "delivered to the user",
-    "delivery to the address",
-    "delivered to the following recipient",
-    "could not reach",
-    "addressed to",
-    "was addressed",
-    "originally addressed to",
-    "following message to",
-    "your message to",
-    "your mail to",
-    "your email to",
-    "message for",
-    "mailbox is full",
-    "quota violation for",
-    "mailbox full",
-    "local mailbox",
-    "reach the following recipient",
-    "reach the following recipient(s)",
-    "the recipient",
-    "the following recipient",
-    "following address",
-    "the address",
-    "the user",
-    "the email address",
-    "the e-mail address",
-    "could not find a gateway for",
-    "this mailing list",
-    "address",
-    "smtp",
-    "rcpt",
-    "envelope-to",
-    "empfänger",
-    "empfängeradresse",
-    "adresse",
-    "an die adresse",
-    "nachricht an",
-    "e-mail an",
-    "mail an",
-    "destinataire",
-    "message à",
-    "à l'adresse",
-    "destinatario",
-    "destinatario/a",
-    "mensaje a",
-    "messaggio a",
-    "ontvanger",
-    "geadresseerde",
-    "bericht aan",
-    "destinatário",
-    "mensagem para",
-    "odbiorca",
-    "adresat",
-    "wiadomość do",
-    "получатель",
-    "адресат",
-    "на адрес",
-    "письмо для",
-    "宛先",
-    "宛先アドレス",
-    "送信先",
-    "收件人",
-    "收件人地址",
-    "投递到",
-];
-
-/// Words behind which an address is asked for help, not failed. In lower case.
-const HELP: [&str; 28] = [
-    "contact",
-    "assistance",
-    "questions",
-    "question",
-    "help",
-    "administrator",
-    "problem",
-    "support",
-    "postmaster",
-    "report",
-    "reply to",
-    "from:",
-    "sender",
-    "sent by",
-    "kontakt",
-    "absender",
-    "contacter",
-    "contacte",
-    "contatt",
-    "отправител",
-    "to the address",
-    "new address",
-    "new e-mail",
-    "new email",
-    "neue adresse",
-    "nouvelle adresse",
-    "お問い合わせ",
-    "联系",
-];
 
 /// Every place where the lines name a failed address, in their order.
 pub(super) fn find(lines: &[&str]) -> Vec<Named> {
@@ -211,28 +86,7 @@ fn form(lines: &[&str], line: usize, place: &Range<usize>) -> Option<(Form, usiz
 
 /// Whether the blanks, bullets, quotes and brackets of a list may hold this character.
 fn is_decoration(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '<' | '['
-                | '('
-                | '"'
-                | '\''
-                | '`'
-                | '*'
-                | '-'
-                | '>'
-                | '•'
-                | '·'
-                | ':'
-                | '|'
-                | '+'
-                | '='
-                | '«'
-                | '„'
-                | '“'
-                | '”'
-        )
+    c.is_whitespace() || "<[(\"'`*->•·:|+=«„“”：＜「『【（、".contains(c)
 }
 
 /// `1.`, `2)`
@@ -266,7 +120,9 @@ fn leading_end(before: &str, after: &str) -> Option<usize> {
     let goes_on = trimmed.starts_with("on ")
         || trimmed.starts_with('(')
         || trimmed.starts_with("- ")
-        || trimmed.starts_with('#');
+        || trimmed.starts_with('[')
+        || trimmed.starts_with('#')
+        || PHRASES.failing.find(trimmed).is_some();
     let column = rest.starts_with("   ") || rest.starts_with('\t');
     (bracketed || goes_on || column).then_some(at)
 }
@@ -281,8 +137,8 @@ fn in_dialogue(before: &str) -> bool {
 fn is_announcement(lead: &str) -> bool {
     let lead = lead.to_lowercase().replace("  ", " ");
     let lead = lead.trim_end_matches([',', ' ', '=', ';']);
-    ANNOUNCEMENTS.iter().any(|words| {
-        lead.strip_suffix(words)
+    PHRASES.announcing.iter().any(|words| {
+        lead.strip_suffix(words.as_str())
             .is_some_and(|rest| !rest.ends_with(char::is_alphanumeric) || !words.is_ascii())
     })
 }
@@ -329,8 +185,7 @@ fn asks_for_help(lines: &[&str], line: usize) -> bool {
         .next()
         .map_or(String::new(), |text| text.to_lowercase());
     let failure = ["fail", "deliver", "could not", "unable", "recipient"];
-    HELP.iter().any(|word| heading.contains(word))
-        && !failure.iter().any(|word| heading.contains(word))
+    PHRASES.helping.find(&heading).is_some() && !failure.iter().any(|word| heading.contains(word))
 }
 
 /// The address in `(expanded from: <a@b>)`, `(generated from a@b)` on a line of its own.

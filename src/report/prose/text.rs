@@ -1,5 +1,6 @@
 //! The lines that a mail system wrote, apart from the returned mail that it put below them.
 
+use crate::report::phrases::PHRASES;
 use memchr::memchr;
 
 /// How many lines of free text are read: a report of a thousand recipients has a few thousand.
@@ -13,55 +14,6 @@ pub(super) struct Text<'x> {
     /// The returned mail, from its first header line on.
     pub(super) returned: Option<&'x str>,
 }
-
-/// Phrases that a line starts with (behind dashes, stars and the like) which announces the returned mail. In lower case.
-const RETURNED: [&str; 45] = [
-    "below this line is a copy of the",
-    "below is a copy of the original message",
-    "enclosed is a copy of the message",
-    "enclosed is the original message",
-    "here is a copy of the first part of the message",
-    "this is a copy of the message",
-    "this is a copy of your message",
-    "this is a copy of the headers of the original message",
-    "this is a copy of the original message",
-    "included is a copy of the message",
-    "included below is the message",
-    "a copy of the original message below this line",
-    "a copy of the message follows",
-    "copy of the original message",
-    "the header of the original message is following",
-    "the header and top 20 lines of the message follows",
-    "the header of the original message",
-    "headers of the original message",
-    "the original message follows",
-    "the original message was attached",
-    "the body of the original message",
-    "original message follows",
-    "original message attached",
-    "original message as received",
-    "original message headers:",
-    "original message header",
-    "original message details:",
-    "original message",
-    "original mail info",
-    "original headers",
-    "message headers follow",
-    "message header follows",
-    "message header:",
-    "unsent message follows",
-    "unsent message below",
-    "returned message follows",
-    "returned message",
-    "returned mail --",
-    "start of returned message",
-    "your original message",
-    "your message reads (in part)",
-    "your message follows",
-    "forwarded message --",
-    "mensaje original",
-    "ursprüngliche nachricht",
-];
 
 impl<'x> Text<'x> {
     pub(super) fn read(text: &'x str) -> Text<'x> {
@@ -113,7 +65,7 @@ fn announces_returned(line: &str) -> bool {
         return false;
     }
     let phrase = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-    RETURNED.iter().any(|known| starts_with(phrase, known))
+    PHRASES.returned.start(phrase)
 }
 
 /// Whether the line is the first of the returned mail's header, with nothing to announce it.

@@ -1,0 +1,90 @@
+//! What reading a bounce costs, beside what mail-parser alone costs for the same mails.
+//!
+//! `cargo bench --bench report [FOLDER...]`; without folders it reads `tests/fixtures` and, where it is there, `../shared/corpus`.
+
+use bouncedemails::diagnosis::{Rules, diagnose};
+use bouncedemails::report;
+use mail_parser::MessageParser;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Rounds over all mails; the best one counts.
+const ROUNDS: usize = 15;
+
+fn main() {
+    let mut folders: Vec<PathBuf> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with("--"))
+        .map(PathBuf::from)
+        .collect();
+    if folders.is_empty() {
+        folders = vec!["tests/fixtures".into(), "../shared/corpus".into()];
+    }
+    let mut mails = Vec::new();
+    for folder in &folders {
+        collect(folder, &mut mails);
+    }
+    let bytes: usize = mails.iter().map(Vec::len).sum();
+    println!(
+        "{} mails, mean {} bytes",
+        mails.len(),
+        bytes / mails.len().max(1)
+    );
+
+    let rules = Rules::builtin();
+    let parser = MessageParser::default();
+    let whole = best(&mails, |mail| {
+        black_box(parser.parse(mail));
+    });
+    let read = best(&mails, |mail| {
+        black_box(report::parse(mail));
+    });
+    let diagnosed = best(&mails, |mail| {
+        let report = report::parse(mail);
+        for recipient in &report.recipients {
+            black_box(diagnose(recipient, &rules));
+        }
+    });
+    for (name, time) in [
+        ("mail-parser", whole),
+        ("report::parse", read),
+        ("with diagnosis", diagnosed),
+    ] {
+        let each = time.as_secs_f64() / mails.len().max(1) as f64;
+        println!(
+            "{name:<15} {:>8.1} µs a mail  {:>5.2} x mail-parser",
+            each * 1e6,
+            time.as_secs_f64() / whole.as_secs_f64()
+        );
+    }
+}
+
+/// The quickest round over all mails.
+fn best(mails: &[Vec<u8>], read: impl Fn(&[u8])) -> Duration {
+    let round = || {
+        let start = Instant::now();
+        for mail in mails {
+            read(mail);
+        }
+        start.elapsed()
+    };
+    (0..ROUNDS).map(|_| round()).min().unwrap_or_default()
+}
+
+/// Every mail below a folder.
+fn collect(folder: &Path, mails: &mut Vec<Vec<u8>>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let is_mail = path
+            .extension()
+            .is_some_and(|ext| ext == "eml" || ext == "txt");
+        if path.is_dir() {
+            collect(&path, mails);
+        } else if is_mail {
+            mails.extend(std::fs::read(&path));
+        }
+    }
+}

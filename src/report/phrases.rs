@@ -1,0 +1,198 @@
+//! The fixed wording of mail systems, as `phrases.toml` lists it, compiled once.
+//!
+//! Data without a meaning of its own: who asks decides what a phrase tells.
+
+use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
+use serde::Deserialize;
+use std::sync::LazyLock;
+
+/// All phrases.
+pub(super) static PHRASES: LazyLock<Phrases> =
+    LazyLock::new(|| Phrases::read(include_str!("phrases.toml")));
+
+#[derive(Debug)]
+pub(super) struct Phrases {
+    /// What mail systems write, and what each phrase tells.
+    pub(super) systems: Words,
+    pub(super) signs: Vec<(String, Sign)>,
+    /// Starts of the lines that announce the returned mail.
+    pub(super) returned: Words,
+    /// Words on which a failed address follows.
+    pub(super) announcing: Vec<String>,
+    /// Words under which an address is asked for help.
+    pub(super) helping: Words,
+    /// Words behind an address that say that it failed.
+    pub(super) failing: Words,
+    /// Starts of lines that only say what to do.
+    pub(super) courtesy: Words,
+    /// In `From`: mail systems.
+    pub(super) daemon: Words,
+    /// In `Subject`: bounces.
+    pub(super) bounce: Words,
+    /// At the start of `Subject`: automatic replies.
+    pub(super) answer: Words,
+    /// In `Subject`: challenges.
+    pub(super) challenge: Words,
+}
+
+/// What a phrase of a mail system tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Only a bounce says this.
+    Failed,
+    /// Only the warning of a mail that waits says this.
+    Delayed,
+    /// Only a notice of success says this.
+    Delivered,
+    /// Names the mail system, but it may speak of something else than a failure.
+    Named,
+}
+
+/// A set of phrases that is looked for at once, in any case of ASCII letters.
+#[derive(Debug)]
+pub(super) struct Words {
+    list: Vec<String>,
+    automaton: AhoCorasick,
+}
+
+impl Words {
+    fn of(list: Vec<String>) -> Words {
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::LeftmostLongest)
+            .start_kind(StartKind::Both)
+            .build(&list)
+            .expect("the phrases are a part of the program, which a test reads");
+        Words { list, automaton }
+    }
+
+    /// The first phrase that `text` contains.
+    pub(super) fn find(&self, text: &str) -> Option<&str> {
+        let found = self.automaton.find(text)?;
+        Some(&self.list[found.pattern().as_usize()])
+    }
+
+    /// The numbers of all phrases in `text`.
+    pub(super) fn all<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
+        self.automaton
+            .find_iter(text)
+            .map(|found| found.pattern().as_usize())
+    }
+
+    /// The phrase with this number.
+    pub(super) fn phrase(&self, number: usize) -> &str {
+        &self.list[number]
+    }
+
+    /// Whether `text` starts with one of the phrases.
+    pub(super) fn start(&self, text: &str) -> bool {
+        self.automaton
+            .is_match(Input::new(text).anchored(Anchored::Yes))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    system: Vec<System>,
+    text: Text,
+    header: Header,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct System {
+    name: String,
+    #[serde(default)]
+    named: Vec<String>,
+    #[serde(default)]
+    failed: Vec<String>,
+    #[serde(default)]
+    delayed: Vec<String>,
+    #[serde(default)]
+    delivered: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    returned: Vec<String>,
+    announcing: Vec<String>,
+    helping: Vec<String>,
+    failing: Vec<String>,
+    courtesy: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    daemon: Vec<String>,
+    bounce: Vec<String>,
+    answer: Vec<String>,
+    challenge: Vec<String>,
+}
+
+impl Phrases {
+    fn read(toml: &str) -> Phrases {
+        let file: File = toml::from_str(toml)
+            .expect("phrases.toml is a part of the program, which a test reads");
+        let mut list = Vec::new();
+        let mut signs = Vec::new();
+        for system in file.system {
+            let told = [
+                (Sign::Named, system.named),
+                (Sign::Failed, system.failed),
+                (Sign::Delayed, system.delayed),
+                (Sign::Delivered, system.delivered),
+            ];
+            for (sign, phrases) in told {
+                signs.extend(phrases.iter().map(|_| (system.name.clone(), sign)));
+                list.extend(phrases);
+            }
+        }
+        Phrases {
+            systems: Words::of(list),
+            signs,
+            returned: Words::of(file.text.returned),
+            announcing: file.text.announcing,
+            helping: Words::of(file.text.helping),
+            failing: Words::of(file.text.failing),
+            courtesy: Words::of(file.text.courtesy),
+            daemon: Words::of(file.header.daemon),
+            bounce: Words::of(file.header.bounce),
+            answer: Words::of(file.header.answer),
+            challenge: Words::of(file.header.challenge),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phrase_is_written_as_it_is_looked_for() {
+        let sets = [
+            &PHRASES.systems,
+            &PHRASES.returned,
+            &PHRASES.helping,
+            &PHRASES.failing,
+            &PHRASES.courtesy,
+            &PHRASES.daemon,
+            &PHRASES.bounce,
+            &PHRASES.answer,
+            &PHRASES.challenge,
+        ];
+        for set in sets {
+            for (at, phrase) in set.list.iter().enumerate() {
+                let words: Vec<&str> = phrase.split_ascii_whitespace().collect();
+                assert_eq!(*phrase, words.join(" "), "white space is folded");
+                assert_eq!(*phrase, phrase.to_lowercase(), "phrases are in lower case");
+                assert!(
+                    !set.list[..at].contains(phrase),
+                    "{phrase} stands there twice"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What words mean: every line of `diagnostics.txt` gets the reason that stands in front of it.
+
+use bouncedemails::diagnosis::{Rules, diagnose, smtp_reply};
+use bouncedemails::report::{Action, Recipient};
+
+/// A recipient of whom no more is known than one diagnostic, and who said it.
+fn recipient(receiver: &str, diagnostic: &str) -> Recipient {
+    let diagnostic = smtp_reply::one_line(diagnostic);
+    Recipient {
+        address: "a@example.com".parse().unwrap(),
+        original_recipient: None,
+        action: Action::Failed,
+        status: smtp_reply::status(&diagnostic),
+        reply_code: smtp_reply::reply_code(&diagnostic),
+        command: smtp_reply::command(&diagnostic),
+        diagnostic: Some(diagnostic),
+        reporting_mta: None,
+        remote_mta: (receiver != "-").then(|| receiver.to_owned()),
+        source: "Diagnostic-Code".to_owned(),
+    }
+}
+
+#[test]
+fn every_diagnostic_has_its_reason() {
+    let rules = Rules::builtin();
+    let mut wrong = Vec::new();
+    for line in include_str!("diagnostics.txt").lines() {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let mut parts = line.splitn(3, ' ');
+        let mut next = || parts.next().expect("a line is: reason receiver words");
+        let (reason, receiver, words) = (next(), next(), next());
+        let found = diagnose(&recipient(receiver, words), &rules);
+        if found.reason.word() != reason {
+            wrong.push(format!(
+                "{line}\n    is {}: {}",
+                found.reason, found.evidence
+            ));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} lines:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+}
