@@ -78,7 +78,9 @@ fn colour(bounce_type: BounceType) -> Style {
 fn deed(action: Action) -> &'static str {
     match action {
         Action::Suspend => "would suspend the address at once",
-        Action::Count => "would count it, and suspend the address when the count exceeds the threshold",
+        Action::Count => {
+            "would count it, and suspend the address when the count exceeds the threshold"
+        }
         Action::Ignore => "would record it and not count it",
     }
 }
