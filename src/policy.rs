@@ -134,7 +134,7 @@ fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec
     for (recipient, (index, diagnosis)) in
         report.recipients.iter().zip(diagnoses.iter().enumerate())
     {
-        let (action, why) = weigh(diagnosis, handler);
+        let (action, why) = weigh(diagnosis, handler.count_sender_faults);
         let ruling = Ruling {
             address: recipient.address.clone(),
             diagnosis: Some(index),
@@ -157,8 +157,8 @@ fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec
     rulings
 }
 
-/// What a single diagnosis leads to (DESIGN 5).
-fn weigh(diagnosis: &Diagnosis, handler: &Handler) -> (Action, String) {
+/// What a single diagnosis leads to (DESIGN 5), and the sentence that says why. Holds text from the mail.
+pub fn weigh(diagnosis: &Diagnosis, count_sender_faults: bool) -> (Action, String) {
     let Diagnosis {
         reason, evidence, ..
     } = diagnosis;
@@ -168,7 +168,7 @@ fn weigh(diagnosis: &Diagnosis, handler: &Handler) -> (Action, String) {
             Action::Ignore,
             format!("delayed, still being tried, {reason}: {evidence}"),
         ),
-        (BounceType::Soft, Fault::Sender) if !handler.count_sender_faults => (
+        (BounceType::Soft, Fault::Sender) if !count_sender_faults => (
             Action::Ignore,
             format!("soft, {reason}, which is the sender's fault and not counted: {evidence}"),
         ),

@@ -1,42 +1,120 @@
-//! `classify`: what the service would say of a mail, and why.
+//! `classify`: what the service would say of a mail, and why. It reads mails and nothing else, and changes nothing.
+
+mod for_people;
 
 use super::verdict::Verdict;
 use crate::diagnosis::Rules;
+use crate::intake::files;
+use crate::telemetry::Printable;
 use anyhow::Context;
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use rayon::prelude::*;
+use std::io::{self, BufReader, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Says of each mail what it is, who failed and why; no configuration, no side effect
 #[derive(clap::Args)]
+#[command(after_help = "\
+A folder is read with all that is below it; mboxes and Maildirs are taken apart. Exit status 1 where something could not be read.
+
+Examples:
+  bouncedemails classify bounce.eml
+  bouncedemails classify --json ~no-reply/Maildir | jq 'select(.kind == \"bounce\")'")]
 pub(super) struct Args {
     /// One JSON object a line for each mail
     #[arg(long)]
     json: bool,
-    /// The mails; `-` is standard input
-    #[arg(value_name = "FILE", default_value = "-")]
-    files: Vec<PathBuf>,
+    /// Mails, mboxes, Maildirs, or folders of them; `-` is standard input
+    #[arg(value_name = "FILE|DIR", default_value = "-")]
+    paths: Vec<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+/// Mails are taken in batches of at most so many, or so many bytes: as many as keep every core busy, in bounded memory.
+const BATCH: usize = 1_000;
+const BATCH_BYTES: usize = 32 * 1024 * 1024;
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let rules = Rules::builtin();
-    let mut out = std::io::stdout().lock();
-    for file in &args.files {
-        let raw = if file.as_os_str() == "-" {
-            let mut raw = Vec::new();
-            std::io::stdin().read_to_end(&mut raw)?;
-            raw
-        } else {
-            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?
-        };
-        let verdict = Verdict::of(&raw, &rules);
-        let name = file.to_string_lossy();
-        let object = verdict.to_json(&name);
-        if args.json {
-            serde_json::to_writer(&mut out, &object)?;
-            writeln!(out)?;
-        } else {
-            writeln!(out, "{}", serde_json::to_string_pretty(&object)?)?;
+    let render = |name: &str, raw: &[u8]| {
+        let verdict = Verdict::of(raw, &rules);
+        match args.json {
+            true => Ok(verdict.json_line(name)?),
+            false => Ok(for_people::render(name, &verdict)),
+        }
+    };
+    let mut out = anstream::stdout().lock();
+    let mut progress = Progress::new();
+    let mut exit = ExitCode::SUCCESS;
+    let mut mails = args.paths.iter().flat_map(|path| mails(path));
+    loop {
+        let batch = next_batch(&mut mails);
+        if batch.is_empty() {
+            break;
+        }
+        let rendered: Vec<anyhow::Result<String>> = batch
+            .into_par_iter()
+            .map(|mail| mail.and_then(|(name, raw)| render(&name, &raw)))
+            .collect();
+        progress.add(rendered.len());
+        for text in rendered {
+            match text {
+                Ok(text) => out.write_all(text.as_bytes()).context("standard output")?,
+                Err(error) => {
+                    progress.clear();
+                    let error = format!("{error:#}");
+                    eprintln!("bouncedemails: {}", Printable(&error));
+                    exit = ExitCode::FAILURE;
+                }
+            }
         }
     }
-    Ok(())
+    progress.clear();
+    out.flush().context("standard output")?;
+    Ok(exit)
+}
+
+/// The mails of a path as it was typed.
+fn mails(path: &Path) -> Box<dyn Iterator<Item = files::Result>> {
+    match path.as_os_str() == "-" {
+        true => Box::new(files::read(BufReader::new(io::stdin()), "-")),
+        false => Box::new(files::mails(path)),
+    }
+}
+
+fn next_batch(mails: &mut impl Iterator<Item = files::Result>) -> Vec<files::Result> {
+    let mut bytes = 0;
+    let mut batch = Vec::new();
+    while batch.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(mail) = mails.next() else { break };
+        bytes += mail.as_ref().map_or(0, |(_, raw)| raw.len());
+        batch.push(mail);
+    }
+    batch
+}
+
+/// How many mails are done, on standard error: where that is a terminal and the verdicts go elsewhere.
+struct Progress {
+    shown: bool,
+    done: usize,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let shown = io::stderr().is_terminal() && !io::stdout().is_terminal();
+        Progress { shown, done: 0 }
+    }
+
+    fn add(&mut self, mails: usize) {
+        self.done += mails;
+        if self.shown {
+            eprint!("\r{} mails", self.done);
+        }
+    }
+
+    /// Makes room for other words on the line.
+    fn clear(&self) {
+        if self.shown {
+            eprint!("\r\x1b[K");
+        }
+    }
 }

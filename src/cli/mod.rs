@@ -80,7 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &common),
         Command::Stdin(args) => stdin::run(&args, &common),
         Command::Import(args) => import::run(&args, &common),
-        Command::Classify(args) => classify::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Classify(args) => classify::run(&args),
         Command::CheckConfig(args) => check_config::run(&args, &common),
         Command::Demo(args) => demo::run(&args),
         Command::DevelopWebserver(args) => {

@@ -4,7 +4,9 @@
 
 use crate::diagnosis::{self, BounceType, Diagnosis, Fault, Reason, Rules};
 use crate::report::{self, Action, Address, Kind, Original, Recipient, Report};
+use crate::telemetry::is_harmful;
 use serde::Serialize;
+use std::io;
 
 /// A mail that was read and diagnosed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,15 @@ impl Verdict {
     /// Each recipient with its diagnosis.
     pub fn recipients(&self) -> impl Iterator<Item = (&Recipient, &Diagnosis)> {
         self.report.recipients.iter().zip(&self.diagnoses)
+    }
+
+    /// The line that `classify --json` prints, with its end; `file` is its name for the mail.
+    pub fn json_line(&self, file: &str) -> serde_json::Result<String> {
+        let mut line = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut line, EscapeHarmful);
+        self.to_json(file).serialize(&mut serializer)?;
+        line.push(b'\n');
+        Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
     /// The object that `classify --json` prints; `file` is its name for the mail.
@@ -86,5 +97,24 @@ impl<'a> RecipientObject<'a> {
             remote_mta: recipient.remote_mta.as_deref(),
             evidence: &diagnosis.evidence,
         }
+    }
+}
+
+/// JSON in one line that also a terminal may be shown: JSON alone would let some control characters through.
+struct EscapeHarmful;
+
+impl serde_json::ser::Formatter for EscapeHarmful {
+    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
+    where
+        W: ?Sized + io::Write,
+    {
+        let mut clean = 0;
+        // All of them lie in the basic plane: four digits hold them.
+        for (at, character) in fragment.char_indices().filter(|(_, c)| is_harmful(*c)) {
+            writer.write_all(&fragment.as_bytes()[clean..at])?;
+            write!(writer, "\\u{:04x}", u32::from(character))?;
+            clean = at + character.len_utf8();
+        }
+        writer.write_all(&fragment.as_bytes()[clean..])
     }
 }

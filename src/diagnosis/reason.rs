@@ -29,11 +29,11 @@ pub enum Fault {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $type:ident, $fault:ident;)+) => {
+    ($(#[doc = $says:literal] $name:ident = $word:literal, $type:ident, $fault:ident;)+) => {
         /// Why a recipient failed. The words are those of Sisimai, so that operators can look them up.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Reason {
-            $($(#[$doc])* #[serde(rename = $word)] $name,)+
+            $(#[doc = $says] #[serde(rename = $word)] $name,)+
         }
 
         impl Reason {
@@ -43,6 +43,11 @@ macro_rules! reasons {
             /// The word that stands for it in JSON, logs, rules and the database.
             pub fn word(self) -> &'static str {
                 match self { $(Reason::$name => $word,)+ }
+            }
+
+            /// What it means, in a few words.
+            pub fn says(self) -> &'static str {
+                match self { $(Reason::$name => $says.trim(),)+ }
             }
 
             /// Hard or soft; a report with `Action: delayed` overrides it.

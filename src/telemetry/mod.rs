@@ -11,3 +11,4 @@ pub use announce::announce;
 pub use blocks::Blocks;
 pub use output::{Stream, init};
 pub use printable::Printable;
+pub(crate) use printable::is_harmful;

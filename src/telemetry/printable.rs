@@ -26,7 +26,8 @@ impl fmt::Debug for Printable<'_> {
     }
 }
 
-fn is_harmful(character: char) -> bool {
+/// Whether a terminal or a reader of logs could be misled by it.
+pub(crate) fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

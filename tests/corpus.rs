@@ -1,0 +1,180 @@
+//! The labelled corpus beside the project (`../shared/corpus`), scored as `../shared/tools/score-corpus` does. Without that
+//! folder the test says so and passes: its mails are not ours to ship.
+
+use bouncedemails::cli::verdict::Verdict;
+use bouncedemails::diagnosis::{BounceType, Rules};
+use rayon::prelude::*;
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// What must be said of one mail.
+#[derive(Deserialize)]
+struct Label {
+    file: String,
+    /// Any of these.
+    kind: Vec<String>,
+    /// These addresses, and no others
+    recipients: Vec<Expected>,
+    /// but these, which may be named or not.
+    may: Vec<Expected>,
+}
+
+#[derive(Deserialize)]
+struct Expected {
+    address: String,
+    /// Any of these; `delayed` counts as soft.
+    r#type: Vec<String>,
+    /// Any of these; empty where no label says it.
+    reason: Vec<String>,
+}
+
+/// Hits of a number of chances.
+#[derive(Default, Clone, Copy)]
+struct Figure {
+    hits: usize,
+    of: usize,
+}
+
+impl Figure {
+    fn add(&mut self, hit: bool) {
+        self.hits += usize::from(hit);
+        self.of += 1;
+    }
+
+    fn percent(self) -> f64 {
+        100.0 * self.hits as f64 / self.of.max(1) as f64
+    }
+}
+
+#[derive(Default)]
+struct Score {
+    kind: Figure,
+    recipients: Figure,
+    hard_soft: Figure,
+    reason: Figure,
+    wrongly_hard: usize,
+    misses: Vec<String>,
+}
+
+/// Type and reason by lower-case address.
+type Got = BTreeMap<String, (&'static str, &'static str)>;
+
+impl Score {
+    fn add(&mut self, label: &Label, kind: &str, got: &Got) {
+        let mut miss = |what: String| self.misses.push(format!("{}: {what}", label.file));
+        let kind_is_right = label.kind.iter().any(|k| k == kind);
+        self.kind.add(kind_is_right);
+        if !kind_is_right {
+            miss(format!("kind {kind}, expected {:?}", label.kind));
+        }
+        let must: BTreeSet<&str> = label
+            .recipients
+            .iter()
+            .map(|e| e.address.as_str())
+            .collect();
+        let may: BTreeSet<&str> = label.may.iter().map(|e| e.address.as_str()).collect();
+        if !must.is_empty() {
+            let found: BTreeSet<&str> = got.keys().map(String::as_str).collect();
+            let exact =
+                must.is_subset(&found) && found.iter().all(|a| must.contains(a) || may.contains(a));
+            self.recipients.add(exact);
+            if !exact {
+                miss(format!("named {found:?}, expected {must:?}"));
+            }
+        }
+        for expected in &label.recipients {
+            let (bounce_type, reason) = got.get(&expected.address).copied().unwrap_or_default();
+            let type_is_right = expected.r#type.iter().any(|t| t == bounce_type);
+            self.hard_soft.add(type_is_right);
+            let reason_is_right = expected.reason.iter().any(|r| r == reason);
+            if !expected.reason.is_empty() {
+                self.reason.add(reason_is_right);
+            }
+            if !type_is_right || !(reason_is_right || expected.reason.is_empty()) {
+                let Expected {
+                    address,
+                    r#type,
+                    reason: reasons,
+                } = expected;
+                miss(format!(
+                    "{address}: {bounce_type} {reason}, expected {type:?} {reasons:?}"
+                ));
+            }
+        }
+        for (address, (bounce_type, _)) in got {
+            let accepted = label
+                .recipients
+                .iter()
+                .chain(&label.may)
+                .find(|e| e.address == *address);
+            let may_be_hard = accepted.is_some_and(|e| e.r#type.iter().any(|t| t == "hard"));
+            if *bounce_type == "hard" && !may_be_hard {
+                self.wrongly_hard += 1;
+                miss(format!("{address}: WRONGLY HARD"));
+            }
+        }
+    }
+}
+
+fn got(verdict: &Verdict) -> Got {
+    verdict
+        .recipients()
+        .map(|(recipient, diagnosis)| {
+            let bounce_type = match diagnosis.bounce_type {
+                BounceType::Delayed => BounceType::Soft,
+                other => other,
+            };
+            let said = (bounce_type.word(), diagnosis.reason.word());
+            (recipient.address.key(), said)
+        })
+        .collect()
+}
+
+#[test]
+fn the_corpus_is_read_as_labelled() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let Ok(labels) = fs::read_to_string(folder.join("golden.jsonl")) else {
+        println!("skipped: there is no {}", folder.display());
+        return;
+    };
+    let labels: Vec<Label> = labels
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a label"))
+        .collect();
+    let rules = Rules::builtin();
+    let verdicts: Vec<Verdict> = labels
+        .par_iter()
+        .map(|label| {
+            let raw = fs::read(folder.join(&label.file)).expect(&label.file);
+            Verdict::of(&raw, &rules)
+        })
+        .collect();
+    let mut score = Score::default();
+    for (label, verdict) in labels.iter().zip(&verdicts) {
+        score.add(label, &verdict.report.kind.to_string(), &got(verdict));
+    }
+    let mut too_low = Vec::new();
+    for (name, figure, least) in [
+        ("kind", score.kind, 99.5),
+        ("recipients", score.recipients, 99.5),
+        ("hard/soft", score.hard_soft, 99.0),
+        ("reason", score.reason, 97.0),
+    ] {
+        let percent = figure.percent();
+        println!(
+            "{name:<13} {:>5} of {:<5} {percent:6.2} %",
+            figure.hits, figure.of
+        );
+        if percent < least {
+            too_low.push(format!("{name} is {percent:.2} %, not {least} %"));
+        }
+    }
+    println!("wrongly hard  {:>5}", score.wrongly_hard);
+    if score.wrongly_hard > 0 {
+        too_low.push(format!("{} wrongly hard", score.wrongly_hard));
+    }
+    let misses = score.misses.join("\n");
+    assert!(too_low.is_empty(), "{too_low:?}:\n{misses}");
+}
