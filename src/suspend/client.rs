@@ -174,7 +174,9 @@ impl Client {
                 false => Unreachable::Silent(self.timeouts.whole),
             };
         }
-        let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        let io = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .last();
         match io.map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => Unreachable::Refused,
             // With a connection that stands, only the handshake is left to fail.

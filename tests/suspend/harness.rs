@@ -50,7 +50,7 @@ pub struct Bench {
     pub blocks: Arc<Blocks>,
     pub runtime: Runtime,
     pub log: &'static Log,
-    pub folder: TempDir,
+    _folder: TempDir,
     running: Option<(JoinHandle<()>, Stop)>,
 }
 
@@ -86,7 +86,7 @@ impl Bench {
             blocks: Arc::new(Blocks::default()),
             runtime,
             log,
-            folder,
+            _folder: folder,
             running: None,
         }
     }

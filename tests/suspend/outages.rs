@@ -158,7 +158,9 @@ fn a_platform_that_misbehaves_slows_nobody_else() {
     bench.suspend("healthy.example", &texts(&addresses));
     healthy.wait_for_posts(COUNT);
     let taken = start.elapsed();
-    assert!(taken < Duration::from_secs(2), "{taken:?}");
+    // A second or two; other tests may keep the machine busy. Behind the hanging ones it would be a minute.
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    println!("{COUNT} suspensions of the healthy platform took {taken:?}.");
     bench.wait_for_state("healthy.example", "delivered");
     let hanging = bench.rows("sick-hanging.example");
     assert!(hanging.iter().all(|row| row.state == "pending"));
