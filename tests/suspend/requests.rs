@@ -66,7 +66,7 @@ fn a_json_body_says_why() {
     assert_eq!(
         body,
         serde_json::json!({
-            "address": "a@x.example", "reason": "feedback", "type": "feedback", "status": null,
+            "address": "a@x.example", "reason": "complaint", "type": "complaint", "status": null,
             "diagnostic": null, "time": "2026-11-22T16:00:00Z", "message_id": null,
         })
     );
@@ -158,6 +158,26 @@ fn what_is_pending_is_posted_by_the_next_process() {
     platform.answer(accept);
     bench.start(quick());
     bench.wait_for_state("restart.example", "delivered");
+}
+
+#[test]
+fn what_is_pending_for_a_platform_that_is_no_longer_configured_is_kept_and_said() {
+    let platform = Platform::start();
+    let mut bench = Bench::new(|c| c.platform("kept.example", &platform));
+    bench.suspend("kept.example", &["b@x.example"]);
+    bench.suspend("dropped.example", &["a@x.example"]);
+    bench.start(quick());
+    bench
+        .log
+        .wait_for(&["WARN 1 suspensions wait for dropped.example, which is not configured"]);
+    bench.wait_for_state("kept.example", "delivered");
+    assert_eq!(bench.rows("dropped.example")[0].state, "pending");
+    assert!(
+        bench
+            .log
+            .lines("suspensions wait for kept.example")
+            .is_empty()
+    );
 }
 
 #[test]
