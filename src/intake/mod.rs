@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod files;
+pub mod smtp;
 
 use crate::report::Address;
 use std::fmt;
