@@ -3,6 +3,7 @@
 use super::values::{count, meant};
 use bytesize::ByteSize;
 use ipnet::IpNet;
+use rustix::fs::{Access, access};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use std::fmt;
@@ -34,7 +35,10 @@ impl Default for Smtp {
     /// What holds for each key that is left out.
     fn default() -> Smtp {
         Smtp {
-            listen: Listen::Tcp("0.0.0.0:2525".to_owned()),
+            listen: Listen::Tcp {
+                host: Listen::HOST.to_owned(),
+                port: Listen::PORT,
+            },
             protocol: Protocol::Smtp,
             allow: PRIVATE_NETWORKS
                 .iter()
@@ -63,10 +67,22 @@ const PRIVATE_NETWORKS: [&str; 8] = [
 /// Where clients come in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// `host:port`.
-    Tcp(String),
+    /// Every address of a host.
+    Tcp {
+        /// A name or an address, IPv6 without brackets.
+        host: String,
+        /// The port; 0 takes a free one.
+        port: u16,
+    },
     /// A unix socket.
     Unix(PathBuf),
+}
+
+impl Listen {
+    /// Where it listens when nothing is said.
+    pub const HOST: &str = "0.0.0.0";
+    /// The port, then.
+    pub const PORT: u16 = 2525;
 }
 
 impl FromStr for Listen {
@@ -76,21 +92,29 @@ impl FromStr for Listen {
         if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Listen::Unix(PathBuf::from(path)));
         }
-        let (host, port) = text.rsplit_once(':').unwrap_or_default();
-        let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
-        if host.is_empty() || is_bare_ipv6 || port.parse::<u16>().is_err() {
-            return Err(format!(
+        let parse = || {
+            let (host, port) = text.rsplit_once(':')?;
+            let port = port.parse().ok()?;
+            let bracketed = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            let is_bare_ipv6 = bracketed.is_none() && host.contains(':');
+            let host = bracketed.unwrap_or(host).to_owned();
+            (!host.is_empty() && !is_bare_ipv6).then_some(Listen::Tcp { host, port })
+        };
+        parse().ok_or_else(|| {
+            format!(
                 "{text} is no address and port; write for example 0.0.0.0:2525, [::1]:2525 or unix:/run/bouncedemails/lmtp.sock"
-            ));
-        }
-        Ok(Listen::Tcp(text.to_owned()))
+            )
+        })
     }
 }
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Listen::Tcp(address) => f.write_str(address),
+            Listen::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Listen::Tcp { host, port } => write!(f, "{host}:{port}"),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -121,10 +145,10 @@ impl fmt::Display for Protocol {
 #[serde(deny_unknown_fields)]
 pub struct TlsFiles {
     /// Our certificate, and those between it and the root.
-    #[serde(deserialize_with = "path")]
+    #[serde(deserialize_with = "readable")]
     pub certificate: PathBuf,
     /// Its private key.
-    #[serde(deserialize_with = "path")]
+    #[serde(deserialize_with = "readable")]
     pub key: PathBuf,
 }
 
@@ -168,8 +192,16 @@ impl TryFrom<Written> for Smtp {
     }
 }
 
-fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    meant(deserializer, |text| Ok(PathBuf::from(text)))
+/// The path of a file that can be read.
+fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    meant(deserializer, |text| {
+        match access(text.as_str(), Access::READ_OK) {
+            Ok(()) => Ok(PathBuf::from(text)),
+            Err(error) => Err(format!(
+                "{text} cannot be read by this user ({error}); write the path of a PEM file, and mend its owner"
+            )),
+        }
+    })
 }
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Listen>, D::Error> {

@@ -73,7 +73,7 @@ impl Listener {
     /// Listens on every address that `listen` stands for.
     pub async fn bind(listen: &Listen) -> Result<Listener, ListenError> {
         let bound = match listen {
-            Listen::Tcp(address) => bind_tcp(address).await,
+            Listen::Tcp { host, port } => bind_tcp(host, *port).await,
             Listen::Unix(path) => bind_unix(path).await,
         };
         bound.map_err(|error| ListenError::Bind {
@@ -168,9 +168,9 @@ impl Drop for Listener {
     }
 }
 
-async fn bind_tcp(address: &str) -> io::Result<Listener> {
+async fn bind_tcp(host: &str, port: u16) -> io::Result<Listener> {
     let mut sockets = Vec::new();
-    for address in tokio::net::lookup_host(address).await? {
+    for address in tokio::net::lookup_host((host, port)).await? {
         sockets.push(Socket::Tcp(TcpListener::bind(address).await?));
     }
     if sockets.is_empty() {

@@ -28,9 +28,52 @@ pub use server::serve;
 pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
 
-use crate::config;
+use crate::config::{self, Handler};
+use crate::intake::{Delivery, Forget};
 use ipnet::IpNet;
 use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// For how long a client waits for its 250 while the engine can't record, before it is asked to come again. Clients wait for
+/// 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken for so long.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
+
+/// How many tickets are forgotten at once.
+const FORGOTTEN_AT_ONCE: usize = 512;
+
+/// Hands mails of SMTP clients to `inbox` until `shutdown` is cancelled; then it ends in good order, as [`serve`] does.
+pub async fn run(
+    listener: Listener,
+    settings: Settings,
+    handler: &Handler,
+    forget: Forget,
+    inbox: mpsc::Sender<Delivery>,
+    shutdown: CancellationToken,
+) {
+    let (known, mut tickets) = mpsc::unbounded_channel();
+    let backend = Handover::new(
+        handler.domains.clone(),
+        inbox,
+        settings.max_connections,
+        SETTLED_WITHIN,
+        known,
+    );
+    let forgetting = tokio::task::spawn_blocking(move || {
+        let mut waiting = Vec::new();
+        while tickets.blocking_recv_many(&mut waiting, FORGOTTEN_AT_ONCE) > 0 {
+            forget(&waiting);
+            waiting.clear();
+        }
+    });
+    tracing::info!("Mail is taken at {listener}.");
+    serve(listener, settings, backend, shutdown).await;
+    if forgetting.await.is_err() {
+        tracing::error!(
+            "Forgetting tickets failed: mails that come again after this may be taken for repeats."
+        );
+    }
+}
 
 /// How a server behaves.
 #[derive(Debug)]
