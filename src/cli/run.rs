@@ -47,8 +47,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(amqp) = config.amqp {
         let ledger = service.ledger.clone();
         let forget: amqp::Forget = Arc::new(move |tickets| ledger.forget(tickets));
+        let latest = service.ledger.latest_ticket()?;
         let (inbox, shutdown) = (service.inbox(), shutdown.clone());
-        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
+        intakes.spawn(async move { amqp::run(&amqp, latest, forget, inbox, shutdown).await });
     }
     tell_systemd(NotifyState::Ready);
     // An intake ends when told to, or by a bug, which ends the service for systemd to start it again.

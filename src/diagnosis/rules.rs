@@ -4,10 +4,12 @@
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
 //! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
+use super::bit_set::BitSet;
 use super::codes::{CodePattern, StatusPattern};
-use super::{Reason, rule_file, smtp_reply, words};
-use crate::report::{Command, Recipient, Status};
-use aho_corasick::{AhoCorasick, MatchKind};
+use super::facts::Facts;
+use super::{Reason, rule_file};
+use crate::report::{Command, Recipient};
+use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use regex::Regex;
 use std::collections::HashMap;
 
@@ -83,7 +85,7 @@ enum Role {
 impl Rules {
     /// The rules that come with the program.
     pub fn builtin() -> Rules {
-        Rules::compile(builtin_rules())
+        Rules::compile(builtin_rules()).expect("the phrases of rules.toml fit an automaton")
     }
 
     /// The rules that come with the program, and in front of them a user's own (`handler.rules` in the configuration).
@@ -101,7 +103,10 @@ impl Rules {
         let mut rules = rule_file::read(toml_text)?;
         let own = rules.len();
         rules.extend(builtin_rules());
-        let rules = Rules::compile(rules);
+        let rules = Rules::compile(rules).map_err(|error| RuleError {
+            line: 1,
+            message: format!("there are too many rules: {error}"),
+        })?;
         if let Some(error) = rules.wrong_examples(0..own).next() {
             return Err(error);
         }
@@ -130,7 +135,7 @@ impl Rules {
         })
     }
 
-    fn compile(rules: Vec<Rule>) -> Rules {
+    fn compile(rules: Vec<Rule>) -> Result<Rules, BuildError> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut uses: Vec<Vec<Use>> = Vec::new();
         let mut wordless = BitSet::new(rules.len());
@@ -159,14 +164,13 @@ impl Rules {
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .build(&phrases)
-            .expect("the phrases of a rule file of any sane size fit an automaton");
-        Rules {
+            .build(&phrases)?;
+        Ok(Rules {
             rules,
             automaton,
             uses,
             wordless,
-        }
+        })
     }
 
     /// Why `recipient` failed, and the evidence for it.
@@ -262,98 +266,9 @@ fn is_within(host: &str, domain: &str) -> bool {
     end.eq_ignore_ascii_case(domain.as_bytes()) && matches!(front.last(), None | Some(b'.'))
 }
 
-/// What rules ask about.
-#[derive(Debug)]
-struct Facts<'a> {
-    /// The diagnostic, normalised.
-    words: String,
-    /// The status that says most: what the remote said in words is better evidence than what the reporter made of it.
-    status: Option<Status>,
-    code: Option<u16>,
-    command: Option<Command>,
-    /// The remote MTA, the reporting MTA, and the recipient's domain.
-    hosts: [&'a str; 3],
-}
-
-impl<'a> Facts<'a> {
-    fn of(recipient: &'a Recipient) -> Facts<'a> {
-        let text = words::head(recipient.diagnostic.as_deref().unwrap_or_default());
-        let telling = |status: &Status| (status.subject, status.detail) != (0, 0);
-        let said = smtp_reply::status(text);
-        Facts {
-            words: words::normalise(text),
-            status: said
-                .filter(telling)
-                .or(recipient.status.filter(telling))
-                .or(said)
-                .or(recipient.status),
-            code: smtp_reply::reply_code(text).or(recipient.reply_code),
-            command: recipient.command.or_else(|| smtp_reply::command(text)),
-            hosts: [
-                host(recipient.remote_mta.as_deref()),
-                host(recipient.reporting_mta.as_deref()),
-                recipient.address.domain(),
-            ],
-        }
-    }
-}
-
-impl<'a> Facts<'a> {
-    /// The facts of a rule's example, as the rule's receiver would say it.
-    fn of_example(rule: &'a Rule) -> Option<Facts<'a>> {
-        let text = words::head(rule.example.as_deref()?);
-        Some(Facts {
-            words: words::normalise(text),
-            status: smtp_reply::status(text),
-            code: smtp_reply::reply_code(text),
-            command: smtp_reply::command(text),
-            hosts: [rule.receivers.first().map_or("", String::as_str), "", ""],
-        })
-    }
-}
-
-/// The name in `mx.example.com. (192.0.2.5, the server for example.com)`.
-fn host(mta: Option<&str>) -> &str {
-    let name = mta
-        .unwrap_or_default()
-        .split([' ', '(', '['])
-        .next()
-        .unwrap_or_default();
-    name.trim_end_matches('.')
-}
-
-/// A set of rule numbers.
-#[derive(Debug, Clone)]
-struct BitSet(Vec<u64>);
-
-impl BitSet {
-    fn new(len: usize) -> BitSet {
-        BitSet(vec![0; len.div_ceil(64)])
-    }
-
-    fn insert(&mut self, index: usize) {
-        self.0[index / 64] |= 1 << (index % 64);
-    }
-
-    fn contains(&self, index: usize) -> bool {
-        self.0[index / 64] & (1 << (index % 64)) != 0
-    }
-
-    /// In ascending order.
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(at, block)| {
-            let mut left = *block;
-            std::iter::from_fn(move || {
-                let bit = (left != 0).then(|| left.trailing_zeros() as usize)?;
-                left &= left - 1;
-                Some(at * 64 + bit)
-            })
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::BounceType;
     use super::*;
 
     #[test]
@@ -371,6 +286,33 @@ mod tests {
             .map(|error| error.to_string())
             .collect();
         assert!(wrong.is_empty(), "rules.toml:\n{}", wrong.join("\n"));
+    }
+
+    /// Receivers put the code of a dead address on refusals for policy, and refuse at RCPT TO what MAIL FROM or HELO said.
+    #[test]
+    fn no_refusal_is_hard_for_its_code() {
+        let rules = Rules::builtin();
+        let mut hard = Vec::new();
+        for rule in &rules.rules {
+            let worded =
+                !rule.words.is_empty() && rule.statuses.is_empty() && rule.codes.is_empty();
+            let about_codes = !worded || !rule.commands.is_empty();
+            // What "user unknown" says does depend on code and command, and so does what says nothing.
+            let depends = matches!(rule.reason, Reason::Filtered | Reason::Undefined);
+            if rule.reason.bounce_type() == BounceType::Hard || about_codes || depends {
+                continue;
+            }
+            let mut facts = Facts::of_example(rule).expect("every rule has an example");
+            facts.status = "5.1.1".parse().ok();
+            facts.code = Some(550);
+            facts.command = Some(Command::Rcpt);
+            if let Some(found) = rules.decide(&facts)
+                && found.reason.bounce_type() == BounceType::Hard
+            {
+                hard.push(format!("'{}': rule '{}'", facts.words, found.name));
+            }
+        }
+        assert!(hard.is_empty(), "{}", hard.join("\n"));
     }
 
     #[test]

@@ -33,15 +33,18 @@ const STABLE: Duration = Duration::from_secs(30);
 
 /// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
 ///
-/// Then it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
+/// `latest` is the youngest ticket that the ledger gave out so far: a mail that an earlier process recorded may be delivered again.
+///
+/// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
 pub async fn run(
     amqp: &Amqp,
+    latest: Ticket,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
     shutdown: CancellationToken,
 ) {
-    let mut tickets = Tickets::new(forget);
+    let mut tickets = Tickets::new(forget, latest);
     let mut outage = Outage::new();
     let mut first = true;
     loop {

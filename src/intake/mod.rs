@@ -51,8 +51,11 @@ impl fmt::Display for Source {
 pub enum Repeat {
     /// It is handed in for the first time; if the same bytes came before, that was on purpose.
     No,
-    /// The giver may have missed our receipt: AMQP `redelivered`, an SMTP client after a lost connection.
+    /// The giver may have missed our receipt of an earlier one: an SMTP client after a lost connection.
     Possible,
+    /// The same, but only of one that was recorded up to this ticket: an AMQP broker delivers a mail again over another connection, so
+    /// what was recorded over this one are other mails.
+    PossibleUpTo(Ticket),
 }
 
 /// A mail and the way to say what became of it.

@@ -53,8 +53,13 @@ fn one(
     handler: &Handler,
     now: SystemTime,
 ) -> rusqlite::Result<Recorded> {
-    if entry.mail.repeat == Repeat::Possible
-        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, earlier, millis(now))?
+    let before = match entry.mail.repeat {
+        Repeat::No => None,
+        Repeat::Possible => Some(earlier),
+        Repeat::PossibleUpTo(last) => Some(last.min(earlier)),
+    };
+    if let Some(before) = before
+        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, before, millis(now))?
     {
         let outcome = Outcome::Duplicate;
         return Ok(Recorded { ticket, outcome });
@@ -137,7 +142,9 @@ fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause
     Cause {
         bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
         reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: recipient.and_then(|r| r.status).map(|status| status.to_string()),
+        status: recipient
+            .and_then(|r| r.status)
+            .map(|status| status.to_string()),
         diagnostic: recipient.and_then(|r| r.diagnostic.clone()),
         message_id: report.and_then(|report| report.original.message_id.clone()),
     }

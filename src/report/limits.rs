@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A bound on the work that one mail may cause. Beyond it the rest of the mail is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
-    /// Only the first [`MAX_READ`] bytes were read.
+    /// Only the first [`MAX_READ`] bytes of the mail, or [`MAX_TEXT`] bytes of a text in it, were read.
     Size,
     /// Only the first [`MAX_HEADER_FIELDS`] fields, or [`MAX_HEADER_BYTES`] bytes, of some header were read.
     Header,
@@ -21,6 +21,8 @@ pub enum Limit {
 
 /// How many bytes of a mail are read; bounces are small, and what matters comes first.
 pub const MAX_READ: usize = 8 * 1024 * 1024;
+/// How many bytes of one text part are read: a report of [`MAX_RECIPIENTS`] recipients has about as many.
+pub const MAX_TEXT: usize = 2 * 1024 * 1024;
 /// How many fields of one header are read.
 pub const MAX_HEADER_FIELDS: usize = 1_000;
 /// How many bytes of one header are read.

@@ -6,7 +6,7 @@
 
 use super::header::Header;
 use super::html;
-use super::limits::{self, Limit, MAX_DEPTH, MAX_PARTS};
+use super::limits::{self, Limit, MAX_DEPTH, MAX_PARTS, MAX_TEXT};
 use mail_parser::HeaderValue;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
@@ -173,7 +173,11 @@ impl<'x> Walk<'_, 'x> {
     /// Ends the part that we are in.
     fn leave(&mut self, read: &'x [u8]) {
         if let Some((media, start)) = self.part.take() {
-            let body = read.get(start..).unwrap_or_default();
+            let mut body = read.get(start..).unwrap_or_default();
+            if body.len() > MAX_TEXT && media.name.starts_with("text/") {
+                limits::hit(self.limits, Limit::Size);
+                body = &body[..MAX_TEXT];
+            }
             self.parts.push(Part { media, body });
         }
     }

@@ -12,12 +12,35 @@
 use super::named::{Form, Named};
 use crate::report::address::{self, Address};
 use crate::report::types::Command;
+use std::collections::HashMap;
+
+/// The dialogue in a text.
+#[derive(Debug, Default)]
+pub(super) struct Transcript {
+    /// By address (in lower case): the reply to `RCPT TO`, or else what the mail system sums up in its own line.
+    replies: HashMap<String, Reply>,
+    /// Who is named by the mail system's own lines, in their order.
+    pub(super) named: Vec<Named>,
+    /// The last refusal, whomever it was for.
+    pub(super) last: Option<Reply>,
+}
 
 /// A reply, and the command that it answers.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reply {
     pub(super) text: String,
     pub(super) command: Option<Command>,
+}
+
+/// One line of the dialogue.
+enum Line<'x> {
+    /// `>>> RCPT To:<a@b.example>`
+    Us(&'x str),
+    /// `<<< 550 no`
+    Them(&'x str),
+    /// `550 5.1.1 <a@b.example>... User unknown`
+    Own(&'x str),
+    Other,
 }
 
 /// What Sendmail says in its own line where the remote refused something else than the recipient.
@@ -28,129 +51,131 @@ const NOT_THE_RECIPIENT: [&str; 4] = [
     "message is too large",
 ];
 
-/// What the remote server, or else the mail system itself, said of `address`.
-pub(super) fn about(lines: &[&str], address: &Address) -> Option<Reply> {
-    let names = |line: &&str| address::in_text(line).any(|found| found.key() == address.key());
-    let asked = lines
-        .iter()
-        .position(|line| said_by_us(line).is_some() && names(line));
-    if let Some(asked) = asked {
-        let replies = replies(&lines[asked + 1..]);
-        if replies.first().is_some_and(|line| is_failure(line)) {
-            let command = said_by_us(lines[asked]).and_then(command);
-            return Some(Reply {
-                text: replies.join("\n"),
-                command,
-            });
+impl Transcript {
+    /// Reads the dialogue, as far as there is one.
+    pub(super) fn read(lines: &[&str]) -> Transcript {
+        let mut transcript = Transcript::default();
+        let mut asked: Option<(&str, Option<Command>)> = None;
+        let mut heard: Vec<&str> = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
+            match Line::of(line) {
+                Line::Us(said) => {
+                    asked = Some((said, command(said)));
+                    heard.clear();
+                }
+                Line::Them(reply) => {
+                    heard.push(reply);
+                    transcript.hear(asked, &heard);
+                }
+                Line::Own(own) => {
+                    transcript.sum_up(asked, &heard, own, number);
+                    heard.clear();
+                }
+                Line::Other => heard.clear(),
+            }
         }
+        transcript
     }
-    let own = lines
-        .iter()
-        .position(|line| is_reply(line) && names(line))?;
-    let before = &lines[..own];
-    let heard = before
-        .iter()
-        .rev()
-        .take_while(|line| said_by_them(line).is_some())
-        .count();
-    let heard = &before[own - heard..];
-    let mut texts: Vec<&str> = heard
-        .iter()
-        .filter_map(|line| said_by_them(line))
-        .filter(|line| is_failure(line))
-        .collect();
-    let own_words = lines[own].to_ascii_lowercase();
-    let recipient_refused = !NOT_THE_RECIPIENT
-        .iter()
-        .any(|words| own_words.contains(words));
-    let asked = before
-        .iter()
-        .rev()
-        .find_map(|line| said_by_us(line))
-        .and_then(command);
-    let command = match asked {
-        Some(Command::Data) if recipient_refused => Some(Command::Rcpt),
-        asked if !texts.is_empty() => asked,
-        _ => None,
-    };
-    if texts.is_empty() {
-        if !recipient_refused {
-            return None; // a summary of what stands elsewhere
+
+    /// What was said of `address`.
+    pub(super) fn about(&self, address: &Address) -> Option<&Reply> {
+        self.replies.get(&address.key())
+    }
+
+    /// A line from the remote: the reply to the command before it, so far.
+    fn hear(&mut self, asked: Option<(&str, Option<Command>)>, heard: &[&str]) {
+        let refused = heard
+            .iter()
+            .any(|line| is_failure(line) && !line.starts_with("503"));
+        if !refused || heard.len() > MAX_REPLY_LINES {
+            return;
         }
-        texts.push(own_reply(lines[own]));
-    }
-    Some(Reply {
-        text: texts.join("\n"),
-        command,
-    })
-}
-
-/// The last thing that the remote refused, for a mail with one recipient whose dialogue does not name it.
-pub(super) fn last(lines: &[&str]) -> Option<Reply> {
-    let at = lines.iter().rposition(|line| {
-        said_by_them(line).is_some_and(|reply| is_failure(reply) && !reply.starts_with("503"))
-    })?;
-    let first = lines[..at]
-        .iter()
-        .rposition(|line| said_by_them(line).is_none())
-        .map_or(0, |before| before + 1);
-    let texts: Vec<&str> = lines[first..=at]
-        .iter()
-        .filter_map(|line| said_by_them(line))
-        .collect();
-    let command = lines[..first]
-        .iter()
-        .rev()
-        .find_map(|line| said_by_us(line))
-        .and_then(command);
-    Some(Reply {
-        text: texts.join("\n"),
-        command,
-    })
-}
-
-/// The recipients that only the dialogue names: `554 <a@b.example>... Remote protocol error`.
-pub(super) fn named(lines: &[&str]) -> Vec<Named> {
-    let mut found: Vec<Named> = Vec::new();
-    for (line, text) in lines.iter().enumerate() {
-        let own = is_reply(text) && text.contains("...");
-        let Some((place, address)) = address::spans(text).next().filter(|_| own) else {
-            continue;
+        let reply = Reply {
+            text: heard.join("\n"),
+            command: asked.and_then(|(_, command)| command),
         };
-        if text[place.end..].trim_start_matches('>').starts_with("...") {
-            found.push(Named {
-                address,
-                line,
+        if let Some((said, Some(Command::Rcpt))) = asked {
+            let recipient = address::in_text(said).next();
+            self.replies
+                .extend(recipient.map(|address| (address.key(), reply.clone())));
+        }
+        self.last = Some(reply);
+    }
+
+    /// A line of the mail system's own, behind what it heard.
+    fn sum_up(
+        &mut self,
+        asked: Option<(&str, Option<Command>)>,
+        heard: &[&str],
+        own: &str,
+        number: usize,
+    ) {
+        let Some((place, address)) = address::spans(own).next() else {
+            return;
+        };
+        if own[place.end..].trim_start_matches('>').starts_with("...") {
+            self.named.push(Named {
+                address: address.clone(),
+                line: number,
                 words_from: 0,
                 original: None,
                 form: Form::Dialogue,
             });
         }
+        let own_words = own.to_ascii_lowercase();
+        let recipient_refused = !NOT_THE_RECIPIENT
+            .iter()
+            .any(|words| own_words.contains(words));
+        let heard: Vec<&str> = heard
+            .iter()
+            .copied()
+            .filter(|line| is_failure(line))
+            .collect();
+        let command = asked.and_then(|(_, command)| command);
+        let reply = if !heard.is_empty() {
+            let pipelined = recipient_refused && command == Some(Command::Data);
+            Reply {
+                text: heard[..heard.len().min(MAX_REPLY_LINES)].join("\n"),
+                command: if pipelined {
+                    Some(Command::Rcpt)
+                } else {
+                    command
+                },
+            }
+        } else if recipient_refused {
+            Reply {
+                text: own_reply(own).to_owned(),
+                command: None,
+            }
+        } else {
+            return; // a summary of what stands elsewhere
+        };
+        self.replies.entry(address.key()).or_insert(reply);
     }
-    found
 }
 
-/// Whether the lines hold a dialogue at all.
-pub(super) fn is_in(lines: &[&str]) -> bool {
-    lines
-        .iter()
-        .any(|line| said_by_us(line).is_some() || said_by_them(line).is_some())
-}
+/// Replies of real servers have up to a dozen lines.
+const MAX_REPLY_LINES: usize = 50;
 
-fn said_by_us(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    [">>>", "Sent <<<", "=>"]
-        .iter()
-        .find_map(|mark| line.strip_prefix(mark))
-        .map(str::trim_start)
-}
-
-fn said_by_them(line: &str) -> Option<&str> {
-    let line = line.trim_start();
-    ["<<<", "Received >>>", "<="]
-        .iter()
-        .find_map(|mark| line.strip_prefix(mark))
-        .map(str::trim)
+impl<'x> Line<'x> {
+    fn of(line: &'x str) -> Line<'x> {
+        let line = line.trim();
+        let behind = |marks: &[&str]| {
+            marks
+                .iter()
+                .find_map(|mark| line.strip_prefix(mark))
+                .map(str::trim_start)
+        };
+        if let Some(said) = behind(&[">>>", "Sent <<<", "=>"]) {
+            Line::Us(said)
+        } else if let Some(reply) = behind(&["<<<", "Received >>>", "<="]) {
+            Line::Them(reply)
+        } else if is_failure(line) {
+            Line::Own(line)
+        } else {
+            Line::Other
+        }
+    }
 }
 
 fn command(said: &str) -> Option<Command> {
@@ -165,31 +190,22 @@ fn command(said: &str) -> Option<Command> {
         ("STARTTLS", Command::Starttls),
         ("AUTH", Command::Auth),
     ];
-    commands
+    let found = commands
         .into_iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name))
-        .map(|(_, command)| command)
-}
-
-/// The reply right behind a command, which may have several lines.
-fn replies<'x>(lines: &[&'x str]) -> Vec<&'x str> {
-    lines.iter().map_while(|line| said_by_them(line)).collect()
-}
-
-/// `550 5.1.1 ...`: a line that starts with a reply code of failure.
-fn is_reply(line: &str) -> bool {
-    is_failure(line.trim_start())
+        .find(|(name, _)| word.eq_ignore_ascii_case(name));
+    found.map(|(_, command)| command)
 }
 
 /// The line without the recipient in front, where a reply stands behind it: `554 <a@b>... 550 Host unknown`.
 fn own_reply(line: &str) -> &str {
     match line.split_once("... ") {
         Some((_, reply)) if is_failure(reply) => reply,
-        _ => line.trim(),
+        _ => line,
     }
 }
 
-fn is_failure(line: &str) -> bool {
+/// `550 5.1.1 ...`: a line that starts with a reply code of failure.
+pub(super) fn is_failure(line: &str) -> bool {
     let bytes = line.as_bytes();
     bytes.len() > 4
         && matches!(bytes[0], b'4' | b'5')
@@ -206,7 +222,11 @@ mod tests {
 
     fn reply(dialogue: &str, address: &str) -> (String, Option<Command>) {
         let lines: Vec<&str> = dialogue.lines().collect();
-        let reply = about(&lines, &address.parse().expect("an address")).expect("a reply");
+        let transcript = Transcript::read(&lines);
+        let reply = transcript
+            .about(&address.parse().expect("an address"))
+            .expect("a reply")
+            .clone();
         (reply.text, reply.command)
     }
 
@@ -221,7 +241,8 @@ mod tests {
             reply(DIALOGUE, "h@b.example"),
             ("550-no\n550 such user".to_owned(), Some(Command::Rcpt))
         );
-        assert_eq!(named(&DIALOGUE.lines().collect::<Vec<_>>()).len(), 3);
+        let transcript = Transcript::read(&DIALOGUE.lines().collect::<Vec<_>>());
+        assert_eq!(transcript.named.len(), 3);
     }
 
     #[test]

@@ -1,0 +1,180 @@
+//! Whom a text names, and what it says of each.
+
+use super::named::{self, Form, Named};
+use super::signs::Signs;
+use super::text::{self, Text};
+use super::transcript::{Transcript, is_failure};
+use super::{gist, improve};
+use crate::diagnosis::smtp_reply;
+use crate::report::address::Address;
+use crate::report::dsn;
+use crate::report::limits::{self, Limit, MAX_RECIPIENTS};
+use crate::report::types::{Action, Recipient};
+use crate::report::words;
+use std::collections::HashMap;
+
+/// Recipients that the header names; the text gives the words.
+pub(super) fn by_header(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> Vec<Recipient> {
+    let mut told: HashMap<String, Recipient> = by_lines(&text.lines, signs, &mut Vec::new())
+        .into_iter()
+        .map(|recipient| (recipient.address.key(), recipient))
+        .collect();
+    let single = failed.len() == 1;
+    let recipient = |address: Address| {
+        let mut recipient = told
+            .remove(&address.key())
+            .unwrap_or_else(|| fresh(address.clone(), signs, None));
+        recipient.address = address;
+        if words::are_poor(&recipient) && single {
+            words::take(&mut recipient, &gist::of(&text.lines));
+        }
+        recipient
+    };
+    failed.into_iter().map(recipient).collect()
+}
+
+/// Recipients that the text itself names.
+pub(super) fn by_text(text: &Text<'_>, signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
+    let mut fields = fields_in(text, limits);
+    let told = by_lines(&text.lines, signs, limits);
+    if fields.is_empty() {
+        return told;
+    }
+    improve::with(&text.lines, signs, &told, &mut fields);
+    fields
+}
+
+/// Recipients that the lines name to people.
+pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
+    let mut named = named::find(lines);
+    let transcript = Transcript::read(lines);
+    if named.iter().any(|named| named.form != Form::Dialogue) {
+        named.retain(|named| named.form != Form::Dialogue);
+    } else {
+        named.extend_from_slice(&transcript.named);
+        named.sort_by_key(|named| named.line);
+    }
+    let mut recipients: Vec<Recipient> = Vec::new();
+    let mut index = HashMap::new();
+    let mut first = 0;
+    while first < named.len() {
+        let same = |other: &&Named| other.address.key() == named[first].address.key();
+        let next = first + named[first..].iter().take_while(same).count();
+        let until = named.get(next).map_or(lines.len(), |next| next.line);
+        let recipient = from_lines(lines, &named[first], until, signs, &transcript);
+        match index.get(&recipient.address.key()) {
+            Some(&known) => replace_if_better(&mut recipients[known], recipient),
+            None if recipients.len() >= MAX_RECIPIENTS => {
+                limits::hit(limits, Limit::Recipients);
+                break;
+            }
+            None => {
+                index.insert(recipient.address.key(), recipients.len());
+                recipients.push(recipient);
+            }
+        }
+        first = next;
+    }
+    recipients
+}
+
+/// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
+fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
+    let starts = |line: &&str| text::starts_with(line.trim_start(), "final-recipient:");
+    if !text.lines.iter().any(starts) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    dsn::read(&text.lines.join("\n"), &mut found, limits);
+    found
+}
+
+/// One recipient, and the words between where it is named and `until`.
+fn from_lines(
+    lines: &[&str],
+    named: &Named,
+    until: usize,
+    signs: Signs,
+    transcript: &Transcript,
+) -> Recipient {
+    let mut recipient = fresh(named.address.clone(), signs, Some(named.line));
+    recipient.original_recipient.clone_from(&named.original);
+    let inline = &lines[named.line][named.words_from..];
+    let below = &lines[named.line + 1..until.max(named.line + 1)];
+    words::take(&mut recipient, &gist::behind(inline, below));
+    // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
+    if let Some(reply) = below.iter().position(|line| is_failure(line.trim_start())) {
+        words::take(&mut recipient, &gist::behind("", &below[reply..]));
+    }
+    // What the remote said beats all summaries.
+    if let Some(reply) = transcript.about(&recipient.address) {
+        recipient.command = reply.command.or(recipient.command);
+        words::take(&mut recipient, &reply.text);
+    }
+    if words::are_poor(&recipient) {
+        words::take(&mut recipient, &gist::of(lines));
+    }
+    recipient
+}
+
+/// Where one recipient failed, and what stands behind it holds no code but the rest of the text does, all of it is about
+/// that recipient.
+pub(super) fn take_gist(recipients: &mut [Recipient], lines: &[&str]) {
+    let [recipient] = recipients else {
+        for recipient in recipients
+            .iter_mut()
+            .filter(|recipient| recipient.diagnostic.is_none())
+        {
+            words::take(recipient, &gist::of(lines));
+        }
+        return;
+    };
+    if recipient.reply_code.is_none() && recipient.status.is_none() {
+        let gist = gist::of(lines);
+        let has_code =
+            smtp_reply::reply_code(&gist).is_some() || smtp_reply::status(&gist).is_some();
+        if has_code || recipient.diagnostic.is_none() {
+            words::take(recipient, &gist);
+        }
+    }
+}
+
+fn replace_if_better(known: &mut Recipient, other: Recipient) {
+    let codes = |recipient: &Recipient| {
+        usize::from(recipient.reply_code.is_some()) + usize::from(recipient.status.is_some())
+    };
+    if codes(&other) > codes(known) || words::are_poor(known) && !words::are_poor(&other) {
+        let original = known.original_recipient.take();
+        *known = other;
+        known.original_recipient = known.original_recipient.take().or(original);
+    }
+}
+
+/// A recipient of whom nothing is known yet.
+pub(super) fn fresh(address: Address, signs: Signs, line: Option<usize>) -> Recipient {
+    let place = line.map_or("whole".to_owned(), |line| format!("line {}", line + 1));
+    Recipient {
+        address,
+        original_recipient: None,
+        action: if signs.delayed {
+            Action::Delayed
+        } else {
+            Action::Failed
+        },
+        status: None,
+        reply_code: None,
+        command: None,
+        diagnostic: None,
+        reporting_mta: None,
+        remote_mta: None,
+        source: source(signs, &place),
+    }
+}
+
+/// `Exim text, line 4`
+pub(super) fn source(signs: Signs, place: &str) -> String {
+    match signs.system {
+        Some(system) => format!("{system} text, {place}"),
+        None => format!("text, {place}"),
+    }
+}
