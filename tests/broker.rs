@@ -3,8 +3,7 @@
 mod support;
 
 use bouncedemails::config::{self, Amqp};
-use bouncedemails::intake::amqp::{self, Forget};
-use bouncedemails::intake::{Delivery, Repeat, Ticket};
+use bouncedemails::intake::{Delivery, Forget, Repeat, Ticket, amqp};
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
 use std::sync::Arc;

@@ -8,21 +8,17 @@ mod fault;
 mod session;
 mod tickets;
 
-use super::{Delivery, Ticket};
+use super::{Delivery, Forget, Ticket};
 use crate::config::Amqp;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::End;
 use fault::Fault;
 use session::Session;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickets::Tickets;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-
-/// Tells the ledger of mails whose acknowledgement the broker is known to have. May block.
-pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The pauses between two tries to connect; up to as much again is added at random, so that many services don't return at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

@@ -5,9 +5,11 @@
 
 pub mod amqp;
 pub mod files;
+pub mod smtp;
 
 use crate::report::Address;
 use std::fmt;
+use std::sync::Arc;
 
 /// One mail as it came in.
 #[derive(Debug)]
@@ -80,6 +82,9 @@ pub enum Settled {
 /// Names the ledger's note that a mail was recorded while its giver may not know yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub i64);
+
+/// Tells the ledger of mails whose givers are known to know. May block.
+pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The duty to answer whoever handed a mail in. Dropped unanswered, it answers [`Settled::Returned`].
 pub struct Receipt(Option<Box<dyn FnOnce(Settled) + Send>>);
