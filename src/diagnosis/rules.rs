@@ -268,6 +268,7 @@ fn is_within(host: &str, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BounceType;
     use super::*;
 
     #[test]
@@ -285,6 +286,33 @@ mod tests {
             .map(|error| error.to_string())
             .collect();
         assert!(wrong.is_empty(), "rules.toml:\n{}", wrong.join("\n"));
+    }
+
+    /// Receivers put the code of a dead address on refusals for policy, and refuse at RCPT TO what MAIL FROM or HELO said.
+    #[test]
+    fn no_refusal_is_hard_for_its_code() {
+        let rules = Rules::builtin();
+        let mut hard = Vec::new();
+        for rule in &rules.rules {
+            let worded =
+                !rule.words.is_empty() && rule.statuses.is_empty() && rule.codes.is_empty();
+            let about_codes = !worded || !rule.commands.is_empty();
+            // What "user unknown" says does depend on code and command, and so does what says nothing.
+            let depends = matches!(rule.reason, Reason::Filtered | Reason::Undefined);
+            if rule.reason.bounce_type() == BounceType::Hard || about_codes || depends {
+                continue;
+            }
+            let mut facts = Facts::of_example(rule).expect("every rule has an example");
+            facts.status = "5.1.1".parse().ok();
+            facts.code = Some(550);
+            facts.command = Some(Command::Rcpt);
+            if let Some(found) = rules.decide(&facts)
+                && found.reason.bounce_type() == BounceType::Hard
+            {
+                hard.push(format!("'{}': rule '{}'", facts.words, found.name));
+            }
+        }
+        assert!(hard.is_empty(), "{}", hard.join("\n"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::Fingerprint;
 use crate::intake::Ticket;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// A giver that has not come back for so long (30 days, in milliseconds) won't.
 const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -43,8 +43,9 @@ pub(super) fn renew(
 }
 
 /// The youngest ticket there is.
-pub(super) fn latest(tx: &Transaction) -> rusqlite::Result<Ticket> {
-    tx.prepare_cached("SELECT coalesce(max(ticket), 0) FROM handled")?
+pub(super) fn latest(connection: &Connection) -> rusqlite::Result<Ticket> {
+    connection
+        .prepare_cached("SELECT coalesce(max(ticket), 0) FROM handled")?
         .query_row([], |row| row.get(0))
         .map(Ticket)
 }

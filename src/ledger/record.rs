@@ -53,8 +53,13 @@ fn one(
     handler: &Handler,
     now: SystemTime,
 ) -> rusqlite::Result<Recorded> {
-    if entry.mail.repeat == Repeat::Possible
-        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, earlier, millis(now))?
+    let before = match entry.mail.repeat {
+        Repeat::No => None,
+        Repeat::Possible => Some(earlier),
+        Repeat::PossibleUpTo(last) => Some(last.min(earlier)),
+    };
+    if let Some(before) = before
+        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, before, millis(now))?
     {
         let outcome = Outcome::Duplicate;
         return Ok(Recorded { ticket, outcome });

@@ -154,6 +154,18 @@ impl Ledger {
         })
     }
 
+    /// How many suspensions are pending, by platform.
+    pub fn pending(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT domain, count(*) FROM suspensions WHERE state = 'pending' GROUP BY domain",
+                )?
+                .query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+                .collect()
+        })
+    }
+
     /// When the next pending suspension of a platform is due; in the past if one is due now.
     pub fn next_due(&self, platform: &str) -> Result<Option<SystemTime>, LedgerError> {
         self.read(|connection| {
