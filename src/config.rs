@@ -5,10 +5,12 @@
 
 mod error;
 mod platform;
+mod smtp;
 mod values;
 
 pub use error::ConfigError;
 pub use platform::{Authority, Body, Platform, Target};
+pub use smtp::{Listen, Protocol, Smtp, TlsFiles};
 pub use values::{AmqpUrl, Period, Template, TemplateError};
 
 use bytesize::ByteSize;
@@ -16,7 +18,6 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Where a configuration is looked for when none is named.
@@ -138,15 +139,6 @@ pub struct Amqp {
     /// How many mails may be on their way to us unacknowledged.
     #[serde(default = "defaults::prefetch")]
     pub prefetch: u16,
-}
-
-/// The SMTP server to run.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Smtp {
-    /// Address and port.
-    #[serde(deserialize_with = "values::listen")]
-    pub listen: SocketAddr,
 }
 
 /// A configuration, and where it was found.

@@ -49,3 +49,30 @@ fn a_bounce_that_is_published_ends_as_one_post() {
         .expect("it is gzip");
     assert!(kept == mail, "the archive holds other bytes");
 }
+
+#[test]
+fn the_same_bounce_handed_in_again_on_purpose_counts_again() {
+    let queue = Broker::shared().vhost("purpose").durable_queue("bounces");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .handler("temporary_threshold: 100")
+        // One mail in each of the engine's batches.
+        .amqp_with(&queue, &["prefetch: 1"]);
+    let file = configuration.write();
+    // Equal to the byte: while the service is off, while it runs, and when it is started again.
+    let mail = soft_bounce("full@example.org", 1);
+    queue.publish([&mail; 40]);
+    let daemon = Daemon::run_in_debug(&file);
+    daemon.wait_for("has 40 of 100");
+    queue.publish([&mail; 5]);
+    daemon.wait_for("has 45 of 100");
+    daemon.stop();
+    queue.publish([&mail; 5]);
+    let daemon = Daemon::run_in_debug(&file);
+    daemon.wait_for("has 50 of 100");
+    daemon.stop();
+    let expected = [("full@example.org".to_owned(), 50)];
+    assert_eq!(configuration.counters(), expected.into());
+}

@@ -3,6 +3,7 @@
 use super::Common;
 use crate::config::{Amqp, Complaints, Config, Target};
 use anyhow::Context;
+use bytesize::ByteSize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ pub(super) struct Args {}
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let loaded = common.load()?;
     super::rules(&loaded.config.handler)?;
+    if let Some(smtp) = &loaded.config.smtp {
+        super::run::smtp_settings(smtp, &loaded.file)?;
+    }
     let file = loaded.file.display();
     let mut text = format!("{file}, environment {}: fine\n", loaded.environment);
     describe(&loaded.config, &mut text).context("cannot describe the configuration")?;
@@ -40,7 +44,22 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         None => line("takes from", "no message broker (no `amqp:`)".to_owned())?,
     }
     match &config.smtp {
-        Some(smtp) => line("listens on", format!("{} (SMTP)", smtp.listen))?,
+        Some(smtp) => line(
+            "listens on",
+            format!(
+                "{} ({}{}), for {} networks, {} clients, mails of {}",
+                smtp.listen,
+                smtp.protocol,
+                match (&smtp.tls, smtp.require_tls) {
+                    (None, _) => "",
+                    (Some(_), false) => ", STARTTLS offered",
+                    (Some(_), true) => ", STARTTLS required",
+                },
+                smtp.allow.len(),
+                smtp.max_connections,
+                ByteSize(smtp.max_message_size as u64).display().si(),
+            ),
+        )?,
         None => line("listens on", "nothing (no `smtp:`)".to_owned())?,
     }
     line("database", handler.dbfile.display().to_string())?;

@@ -7,6 +7,7 @@ mod develop_webserver;
 mod feed;
 mod import;
 mod run;
+mod run_smtpserver;
 mod stdin;
 pub mod verdict;
 
@@ -59,6 +60,8 @@ impl Common {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Args),
+    #[command(alias = "run_smtpserver")]
+    RunSmtpserver(run_smtpserver::Args),
     Stdin(stdin::Args),
     Import(import::Args),
     Classify(classify::Args),
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     };
     let result = telemetry::init(common.debug, stream).and_then(|()| match command {
         Command::Run(args) => run::run(&args, &common),
+        Command::RunSmtpserver(args) => run_smtpserver::run(&args, &common),
         Command::Stdin(args) => stdin::run(&args, &common),
         Command::Import(args) => import::run(&args, &common),
         Command::Classify(args) => classify::run(&args),

@@ -1,11 +1,13 @@
 //! `run`: every intake that the configuration names, and the suspender.
 
 use super::Common;
-use crate::config::{Config, ConfigError, Loaded};
-use crate::intake::amqp;
+use crate::config::{Config, ConfigError, Listen, Loaded, Smtp};
+use crate::intake::smtp::{self, Listener};
+use crate::intake::{Forget, amqp};
 use crate::ledger::Lock;
 use crate::service::{Ending, Service};
 use sd_notify::NotifyState;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -33,22 +35,46 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         }
         .into());
     }
-    super::runtime()?.block_on(serve(config))
+    serve(config, &file)
 }
 
-/// Runs until told to stop by SIGTERM or SIGINT.
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+/// Runs what `config` (from `file`) names until told to stop by SIGTERM or SIGINT.
+pub(super) fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
+    let smtp = match &config.smtp {
+        Some(smtp) => Some((smtp.listen.clone(), smtp_settings(smtp, file)?)),
+        None => None,
+    };
+    super::runtime()?.block_on(run_intakes(config, smtp))
+}
+
+async fn run_intakes(
+    config: Config,
+    smtp: Option<(Listen, smtp::Settings)>,
+) -> anyhow::Result<ExitCode> {
     let shutdown = cancelled_by_signal()?;
     let handler = Arc::new(config.handler);
     let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
-    let service = Service::start(handler, rules, Some(lock), shutdown.clone())?;
+    let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
     let mut intakes = JoinSet::new();
     if let Some(amqp) = config.amqp {
         let ledger = service.ledger.clone();
-        let forget: amqp::Forget = Arc::new(move |tickets| ledger.forget(tickets));
+        let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
+        let latest = service.ledger.latest_ticket()?;
         let (inbox, shutdown) = (service.inbox(), shutdown.clone());
-        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
+        intakes.spawn(async move { amqp::run(&amqp, latest, forget, inbox, shutdown).await });
+    }
+    if let Some((listen, settings)) = smtp {
+        let listener = match Listener::from_systemd()? {
+            Some(handed_over) => handed_over,
+            None => Listener::bind(&listen).await?,
+        };
+        let ledger = service.ledger.clone();
+        let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
+        let (inbox, shutdown, handler) = (service.inbox(), shutdown.clone(), handler.clone());
+        intakes.spawn(async move {
+            smtp::run(listener, settings, &handler, forget, inbox, shutdown).await;
+        });
     }
     tell_systemd(NotifyState::Ready);
     // An intake ends when told to, or by a bug, which ends the service for systemd to start it again.
@@ -59,6 +85,15 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     service.finish(Ending::Soon).await?;
     info!("Stopped; what was not finished is kept.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A certificate that can't be used is a fault of the configuration.
+pub(super) fn smtp_settings(smtp: &Smtp, file: &Path) -> Result<smtp::Settings, ConfigError> {
+    smtp::Settings::new(smtp).map_err(|error| ConfigError::Wrong {
+        file: file.to_owned(),
+        line: None,
+        message: error.to_string(),
+    })
 }
 
 /// A token that SIGTERM and SIGINT cancel. A second signal ends the process at once.

@@ -11,7 +11,6 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -47,7 +46,7 @@ pub(super) fn interpolate(text: &str) -> Result<String, String> {
 
 /// Reads a text, interpolates it, and makes of it what is meant. The fault is raised inside of the visitor, where the parser
 /// still knows key and line.
-fn meant<'de, D, T>(
+pub(super) fn meant<'de, D, T>(
     deserializer: D,
     make: impl FnOnce(String) -> Result<T, String>,
 ) -> Result<T, D::Error>
@@ -82,15 +81,6 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PathBuf>, D::Error> {
     meant(deserializer, |text| Ok(Some(PathBuf::from(text))))
-}
-
-/// An address and port to listen on.
-pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    meant(deserializer, |text| {
-        text.parse().map_err(|_| {
-            format!("{text} is no address and port; write for example 0.0.0.0:2525 or [::1]:2525")
-        })
-    })
 }
 
 /// The path of a database that can be written, or made.

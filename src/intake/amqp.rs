@@ -8,21 +8,17 @@ mod fault;
 mod session;
 mod tickets;
 
-use super::{Delivery, Ticket};
+use super::{Delivery, Forget, Ticket};
 use crate::config::Amqp;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::End;
 use fault::Fault;
 use session::Session;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickets::Tickets;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-
-/// Tells the ledger of mails whose acknowledgement the broker is known to have. May block.
-pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The pauses between two tries to connect; up to as much again is added at random, so that many services don't return at once.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -33,15 +29,18 @@ const STABLE: Duration = Duration::from_secs(30);
 
 /// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
 ///
-/// Then it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
+/// `latest` is the youngest ticket that the ledger gave out so far: a mail that an earlier process recorded may be delivered again.
+///
+/// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
 pub async fn run(
     amqp: &Amqp,
+    latest: Ticket,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
     shutdown: CancellationToken,
 ) {
-    let mut tickets = Tickets::new(forget);
+    let mut tickets = Tickets::new(forget, latest);
     let mut outage = Outage::new();
     let mut first = true;
     loop {

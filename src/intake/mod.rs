@@ -5,9 +5,11 @@
 
 pub mod amqp;
 pub mod files;
+pub mod smtp;
 
 use crate::report::Address;
 use std::fmt;
+use std::sync::Arc;
 
 /// One mail as it came in.
 #[derive(Debug)]
@@ -51,8 +53,11 @@ impl fmt::Display for Source {
 pub enum Repeat {
     /// It is handed in for the first time; if the same bytes came before, that was on purpose.
     No,
-    /// The giver may have missed our receipt: AMQP `redelivered`, an SMTP client after a lost connection.
+    /// The giver may have missed our receipt of an earlier one: an SMTP client after a lost connection.
     Possible,
+    /// The same, but only of one that was recorded up to this ticket: an AMQP broker delivers a mail again over another connection, so
+    /// what was recorded over this one are other mails.
+    PossibleUpTo(Ticket),
 }
 
 /// A mail and the way to say what became of it.
@@ -77,6 +82,9 @@ pub enum Settled {
 /// Names the ledger's note that a mail was recorded while its giver may not know yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub i64);
+
+/// Tells the ledger of mails whose givers are known to know. May block.
+pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The duty to answer whoever handed a mail in. Dropped unanswered, it answers [`Settled::Returned`].
 pub struct Receipt(Option<Box<dyn FnOnce(Settled) + Send>>);

@@ -146,12 +146,16 @@ const SHOWN: usize = 200;
 pub fn words(asked: &Asked) -> String {
     match asked {
         Ok(answer) => {
+            let status = answer.status.as_u16();
             let body = answer.body.trim();
+            if body.is_empty() {
+                return status.to_string();
+            }
             let end = body
                 .char_indices()
                 .nth(SHOWN)
                 .map_or(body.len(), |(at, _)| at);
-            format!("{} / {}", answer.status.as_u16(), Printable(&body[..end]))
+            format!("{status} / {}", Printable(&body[..end]))
         }
         Err(unreachable) => Printable(&unreachable.to_string()).to_string(),
     }

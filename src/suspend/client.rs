@@ -4,8 +4,9 @@
 
 use super::answer::{Answer, Asked, Unreachable, retry_after};
 use crate::config::{Authority, Platform, Target};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client as Http, RequestBuilder, Response, redirect};
+use rustls::CertificateError;
 use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -103,11 +104,12 @@ impl Client {
     /// When no answer came.
     pub async fn post(&self, url: &str, json: Option<Vec<u8>>) -> Asked {
         let url = parse(url)?;
-        let mut request = self.with_headers(&url, self.http.post(url.clone()));
-        if let Some(json) = json {
-            let content_type = HeaderValue::from_static("application/json");
-            request = request.header(CONTENT_TYPE, content_type).body(json);
-        }
+        let request = self.with_headers(&url, self.http.post(url.clone()));
+        let request = match json {
+            Some(json) => request.header(CONTENT_TYPE, "application/json").body(json),
+            // Said although there is no body: some servers insist (411), and RFC 9110 section 8.6 asks for it.
+            None => request.header(CONTENT_LENGTH, 0),
+        };
         let response = request.send().await.map_err(|error| self.reason(&error))?;
         let status = response.status();
         let retry_after = retry_after(response.headers(), SystemTime::now());
@@ -164,7 +166,7 @@ impl Client {
             return Unreachable::Name(innermost);
         }
         if let Some(tls) = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
-            return Unreachable::Tls(tls.to_string());
+            return Unreachable::Tls(plain(tls));
         }
         if error.is_timeout() {
             return match error.is_connect() {
@@ -172,9 +174,17 @@ impl Client {
                 false => Unreachable::Silent(self.timeouts.whole),
             };
         }
-        let io = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+        let io = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .last();
         match io.map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => Unreachable::Refused,
+            // With a connection that stands, only the handshake is left to fail.
+            Some(io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset)
+                if error.is_connect() =>
+            {
+                Unreachable::Tls(innermost)
+            }
             _ if error.is_connect() => Unreachable::Other(innermost),
             _ => Unreachable::Broken(innermost),
         }
@@ -183,6 +193,28 @@ impl Client {
 
 fn parse(url: &str) -> Result<Url, Unreachable> {
     Url::parse(url).map_err(|error| Unreachable::Other(format!("its URL is none: {error}")))
+}
+
+/// What an operator can do something about in plain words, the rest in those of the library.
+fn plain(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(fault) = error else {
+        return error.to_string();
+    };
+    match fault {
+        CertificateError::UnknownIssuer => {
+            "its certificate is signed by no authority that is trusted here; a private one is named with `ca_file`".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is not valid yet; is the clock right?".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name than that in `base_url`".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// An error's causes, from the outside in. An [`io::Error`] hides what it wraps from [`Error::source`].

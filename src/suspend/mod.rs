@@ -35,6 +35,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 use worker::Worker;
 
 /// How patiently and how often platforms are asked.
@@ -86,6 +87,7 @@ pub struct Stop {
 /// Tells every configured platform.
 pub struct Suspender {
     workers: Vec<Worker>,
+    domains: Vec<String>,
     attempts: mpsc::UnboundedReceiver<recorder::Attempt>,
     ledger: Ledger,
 }
@@ -118,6 +120,7 @@ impl Suspender {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Suspender {
             workers,
+            domains: handler.domains.keys().cloned().collect(),
             attempts,
             ledger,
         })
@@ -125,6 +128,8 @@ impl Suspender {
 
     /// Posts what is pending and what becomes so, until told to stop.
     pub async fn run(self, stop: Stop) {
+        let (ledger, domains) = (self.ledger.clone(), self.domains);
+        tokio::task::spawn_blocking(move || mention_orphans(&ledger, &domains));
         let recorder = tokio::spawn(recorder::run(self.ledger, self.attempts, stop.soon.clone()));
         let mut workers: JoinSet<()> = self
             .workers
@@ -142,6 +147,20 @@ impl Suspender {
             && error.is_panic()
         {
             std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}
+
+/// Says which pending suspensions nobody will post.
+fn mention_orphans(ledger: &Ledger, domains: &[String]) {
+    // A ledger that can't be read is spoken of by the workers.
+    let pending = ledger.pending().unwrap_or_default();
+    for (domain, count) in pending {
+        if !domains.contains(&domain) {
+            warn!(
+                domain,
+                "{count} suspensions wait for {domain}, which is not configured. They are kept, and posted once it is again."
+            );
         }
     }
 }

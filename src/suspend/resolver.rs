@@ -17,7 +17,7 @@ pub enum Resolver {
     /// It is in the configuration.
     Configured(Template),
     /// It is in the platform's document.
-    Document(Document),
+    Document(Box<Document>),
 }
 
 /// A document with `email_suspensions_url` (the root of Xikolo's API), and what is remembered of it.
@@ -40,10 +40,10 @@ impl Resolver {
     pub fn new(target: &Target) -> Resolver {
         match target {
             Target::Template(template) => Resolver::Configured(template.clone()),
-            Target::Xikolo(url) => Resolver::Document(Document {
+            Target::Xikolo(url) => Resolver::Document(Box::new(Document {
                 url: url.clone(),
                 cached: Mutex::new(None),
-            }),
+            })),
         }
     }
 

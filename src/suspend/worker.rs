@@ -139,7 +139,11 @@ impl Worker {
                 }
                 Some(event) = self.tasks.join_next() => match event {
                     Ok(event) => self.on(event, &done),
-                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        // The runtime is going down, and takes its tasks with it.
+                        Err(_) => return,
+                    },
                 },
                 Some(id) = settled.recv() => self.settled(id),
                 () = rung.as_mut() => {

@@ -1,6 +1,8 @@
 //! Configuration files.
 
 use super::{Platform, Queue};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,9 +41,18 @@ impl Configuration {
 
     /// The queue to take mails from.
     pub fn amqp(self, queue: &Queue) -> Configuration {
+        self.amqp_with(queue, &[])
+    }
+
+    /// The same with more lines below `amqp:`.
+    pub fn amqp_with(self, queue: &Queue, more: &[&str]) -> Configuration {
         let url = format!("url: {}", queue.url());
         let queue = format!("queue: {}", queue.name());
-        self.section("amqp", &[&url, &queue])
+        let lines: Vec<&str> = [url.as_str(), &queue]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        self.section("amqp", &lines)
     }
 
     /// Another line below `handler:`, such as `temporary_threshold: 3`.
@@ -65,6 +76,19 @@ impl Configuration {
 
     pub fn archive(&self) -> PathBuf {
         self.folder.join("bounced_emails")
+    }
+
+    /// How many soft bounces each address has, as the ledger keeps it; the prototype's own columns.
+    pub fn counters(&self) -> BTreeMap<String, u32> {
+        let open = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database = Connection::open_with_flags(self.database(), open).expect("a database");
+        database
+            .prepare("SELECT bounced_address, counter FROM temporary_bounces WHERE counter > 0")
+            .and_then(|mut query| {
+                let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                rows.collect()
+            })
+            .expect("the prototype's table")
     }
 
     /// Writes `config.yml` and returns its path.

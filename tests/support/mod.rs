@@ -6,6 +6,7 @@
 // Each test binary compiles its own copy of this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod bounces;
 mod broker;
 mod configuration;
 mod daemon;
@@ -14,6 +15,7 @@ mod ports;
 mod process;
 mod wait;
 
+pub use bounces::{hard_bounce, ordinary_mail, soft_bounce};
 pub use broker::{Broker, Queue, Vhost, runtime};
 pub use configuration::Configuration;
 pub use daemon::{Daemon, bouncedemails};

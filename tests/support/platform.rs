@@ -5,6 +5,7 @@ use parking_lot::{Condvar, Mutex};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What it does with a request.
@@ -21,6 +22,10 @@ pub enum Answer {
     Hang,
     /// Closes the connection without a word.
     Close,
+    /// Resets the connection.
+    Reset,
+    /// Answers with a status, and keeps the body that it announced.
+    Stall(u16),
     /// Sends a body without end, in pieces as fast as they are taken.
     Endless,
 }
@@ -88,6 +93,9 @@ struct Shared {
     requests: Mutex<Vec<Request>>,
     arrived: Condvar,
     decide: Mutex<Decide>,
+    connections: AtomicUsize,
+    /// How much of an endless body was sent, once its client has had enough.
+    endless_sent: Mutex<Option<usize>>,
 }
 
 impl Platform {
@@ -98,17 +106,25 @@ impl Platform {
 
     /// One that answers as `decide` says.
     pub fn answering(decide: impl FnMut(&Request) -> Answer + Send + 'static) -> Platform {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        Platform::on_port(0, decide)
+    }
+
+    /// The same on a port that is known before.
+    pub fn on_port(port: u16, decide: impl FnMut(&Request) -> Answer + Send + 'static) -> Platform {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
         let port = listener.local_addr().expect("it is bound").port();
         let shared = Arc::new(Shared {
             requests: Mutex::new(Vec::new()),
             arrived: Condvar::new(),
             decide: Mutex::new(Box::new(decide)),
+            connections: AtomicUsize::new(0),
+            endless_sent: Mutex::new(None),
         });
         let serving = shared.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = serving.clone();
+                shared.connections.fetch_add(1, Ordering::Relaxed);
                 std::thread::spawn(move || shared.serve(stream));
             }
         });
@@ -128,6 +144,16 @@ impl Platform {
     /// All requests by now.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().clone()
+    }
+
+    /// How many connections were made by now.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of an endless body were sent when its client had enough; none before that.
+    pub fn endless_sent(&self) -> Option<usize> {
+        *self.shared.endless_sent.lock()
     }
 
     /// The paths of all POSTs by now.
@@ -189,46 +215,61 @@ impl Shared {
             let answer = (self.decide.lock())(&request);
             self.requests.lock().push(request);
             self.arrived.notify_all();
-            if !act(answer, &stream) {
+            if !self.act(answer, &stream) {
                 return;
             }
         }
     }
-}
 
-/// Carries an answer out; whether the connection can take another request.
-fn act(answer: Answer, mut stream: &TcpStream) -> bool {
-    match answer {
-        Answer::Reply {
-            status,
-            headers,
-            body,
-        } => {
-            let mut reply = format!("HTTP/1.1 {status} .\r\nContent-Length: {}\r\n", body.len());
-            for (name, value) in headers {
-                reply += &format!("{name}: {value}\r\n");
+    /// Carries an answer out; whether the connection can take another request.
+    fn act(&self, answer: Answer, mut stream: &TcpStream) -> bool {
+        match answer {
+            Answer::Reply {
+                status,
+                headers,
+                body,
+            } => {
+                let mut reply =
+                    format!("HTTP/1.1 {status} .\r\nContent-Length: {}\r\n", body.len());
+                for (name, value) in headers {
+                    reply += &format!("{name}: {value}\r\n");
+                }
+                reply += &format!("\r\n{body}");
+                stream.write_all(reply.as_bytes()).is_ok()
             }
-            reply += &format!("\r\n{body}");
-            stream.write_all(reply.as_bytes()).is_ok()
-        }
-        Answer::Late(delay, answer) => {
-            std::thread::sleep(delay);
-            act(*answer, stream)
-        }
-        Answer::Hang => {
-            // Until the client gives up and closes.
-            let _ = stream.read(&mut [0; 1]);
-            false
-        }
-        Answer::Close => false,
-        Answer::Endless => {
-            let head = b"HTTP/1.1 200 .\r\nContent-Type: text/plain\r\n\r\n";
-            let piece = [b'x'; 64 * 1024];
-            let mut sent = stream.write_all(head);
-            while sent.is_ok() {
-                sent = stream.write_all(&piece);
+            Answer::Late(delay, answer) => {
+                std::thread::sleep(delay);
+                self.act(*answer, stream)
             }
-            false
+            Answer::Hang => {
+                // Until the client gives up and closes.
+                let _ = stream.read(&mut [0; 1]);
+                false
+            }
+            Answer::Close => false,
+            Answer::Reset => {
+                // Closed with a linger time of zero, a connection is reset (socket(7)).
+                let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+                false
+            }
+            Answer::Stall(status) => {
+                let head = format!("HTTP/1.1 {status} .\r\nContent-Length: 10\r\n\r\nhalf");
+                let _ = stream.write_all(head.as_bytes());
+                let _ = stream.read(&mut [0; 1]);
+                false
+            }
+            Answer::Endless => {
+                let head = b"HTTP/1.1 200 .\r\nContent-Type: text/plain\r\n\r\n";
+                let piece = [b'x'; 64 * 1024];
+                let mut sent = 0;
+                if stream.write_all(head).is_ok() {
+                    while let Ok(written) = stream.write(&piece) {
+                        sent += written;
+                    }
+                }
+                *self.endless_sent.lock() = Some(sent);
+                false
+            }
         }
     }
 }

@@ -45,7 +45,8 @@ pub(super) async fn consume(
     let consumer = session.consumer.clone();
     let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
-        let feeding = feed(&session, consumer, amqp, inbox, sender, shutdown);
+        let latest = tickets.latest();
+        let feeding = feed(&session, consumer, amqp, inbox, sender, latest, shutdown);
         let settling = settle(&session, amqp, &mut answers, tickets);
         tokio::pin!(feeding, settling);
         tokio::select! {
@@ -92,13 +93,14 @@ impl Stragglers {
     }
 }
 
-/// Hands mails to the engine, as fast as that takes them.
+/// Hands mails to the engine, as fast as that takes them. `latest` is the youngest ticket from before this connection.
 async fn feed(
     session: &Session,
     mut consumer: lapin::Consumer,
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     answers: mpsc::UnboundedSender<Answer>,
+    latest: Ticket,
     shutdown: &CancellationToken,
 ) -> Result<(), Fault> {
     // What waited when we came may have been delivered before, even without a mark: to a connection that was lost, by a
@@ -132,7 +134,7 @@ async fn feed(
             None => return Err(Fault::Closed),
         };
         let repeat = match delivery.redelivered || doubtful > 0 {
-            true => Repeat::Possible,
+            true => Repeat::PossibleUpTo(latest),
             false => Repeat::No,
         };
         doubtful = doubtful.saturating_sub(1);

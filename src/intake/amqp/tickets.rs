@@ -4,8 +4,7 @@
 //! (DESIGN 8, "nothing twice"). A broker delivers a mail again when our acknowledgement did not reach it, and also when it was killed
 //! before the acknowledgement reached its disk: RabbitMQ writes those lazily.
 
-use super::Forget;
-use crate::intake::Ticket;
+use crate::intake::{Forget, Ticket};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,8 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// The tickets of acknowledged mails, by what is known of the broker.
 pub(super) struct Tickets {
     forget: Forget,
+    /// The youngest that was given out so far.
+    latest: Ticket,
     /// Acknowledged; whether that reached the broker is not known.
     acknowledged: Vec<Ticket>,
     /// The broker answered something that was asked after the acknowledgement, at this time.
@@ -24,9 +25,11 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    pub(super) fn new(forget: Forget) -> Tickets {
+    /// `latest` is the youngest that was given out before this process.
+    pub(super) fn new(forget: Forget, latest: Ticket) -> Tickets {
         Tickets {
             forget,
+            latest,
             acknowledged: Vec::new(),
             proven: VecDeque::new(),
             doubtful: Vec::new(),
@@ -34,13 +37,20 @@ impl Tickets {
     }
 
     /// These were acknowledged.
-    pub(super) fn acknowledged(&mut self, tickets: impl IntoIterator<Item = Ticket>) {
+    pub(super) fn acknowledged(&mut self, tickets: Vec<Ticket>) {
+        self.latest = tickets.iter().copied().fold(self.latest, Ticket::max);
         self.acknowledged.extend(tickets);
     }
 
     /// This one was recorded, but its connection was lost before it could be acknowledged.
     pub(super) fn unacknowledged(&mut self, ticket: Ticket) {
+        self.latest = self.latest.max(ticket);
         self.doubtful.push(ticket);
+    }
+
+    /// Mails with younger tickets than this were not recorded yet.
+    pub(super) fn latest(&self) -> Ticket {
+        self.latest
     }
 
     /// Whether a proof would help.
@@ -114,16 +124,16 @@ mod tests {
             let numbers = tickets.iter().map(|Ticket(number)| *number).collect();
             sender.lock().send(numbers).expect("the test listens");
         });
-        (Tickets::new(forget), receiver)
+        (Tickets::new(forget, Ticket(0)), receiver)
     }
 
     #[tokio::test]
     async fn a_proven_mail_is_forgotten_after_a_while_and_not_before() {
         let (mut tickets, forgotten) = tickets();
         let start = Instant::now();
-        tickets.acknowledged([Ticket(1), Ticket(2)]);
+        tickets.acknowledged(vec![Ticket(1), Ticket(2)]);
         tickets.proven(start);
-        tickets.acknowledged([Ticket(3)]);
+        tickets.acknowledged(vec![Ticket(3)]);
         tickets.forget_certain(start + SETTLES_WITHIN - Duration::from_secs(1));
         tickets.forget_certain(start + SETTLES_WITHIN);
         let first = tokio::task::spawn_blocking(move || forgotten.recv()).await;
@@ -134,11 +144,11 @@ mod tests {
     async fn what_a_lost_connection_left_is_kept_until_the_queue_was_worked_off() {
         let (mut tickets, forgotten) = tickets();
         let start = Instant::now();
-        tickets.acknowledged([Ticket(1)]);
+        tickets.acknowledged(vec![Ticket(1)]);
         tickets.proven(start);
-        tickets.acknowledged([Ticket(2)]);
+        tickets.acknowledged(vec![Ticket(2)]);
         tickets.lost();
-        tickets.acknowledged([Ticket(3)]);
+        tickets.acknowledged(vec![Ticket(3)]);
         tickets.proven(start);
         tickets.forget_certain(start + SETTLES_WITHIN);
         tickets.caught_up();
@@ -153,7 +163,7 @@ mod tests {
     #[tokio::test]
     async fn a_doubtful_mail_is_not_forgotten_at_a_clean_stop() {
         let (mut tickets, forgotten) = tickets();
-        tickets.acknowledged([Ticket(1)]);
+        tickets.acknowledged(vec![Ticket(1)]);
         tickets.lost();
         tickets.forget_all().await;
         drop(tickets);

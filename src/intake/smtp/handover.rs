@@ -1,0 +1,110 @@
+//! The backend of this service: a mail goes to the engine, and 250 is said when its receipt is confirmed.
+//!
+//! # A mail that comes twice (RFC 1047)
+//!
+//! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
+//! So every SMTP mail is [`Repeat::Possible`], and the ledger takes it for the earlier one as long as the earlier one's ticket
+//! was not forgotten. It is forgotten as soon as the client shows that it got the 250: by a next command, or by ending
+//! the connection in good order after a QUIT. Then the same bytes are a new mail, sent on purpose.
+
+use super::backend::{Backend, Message};
+use super::reply::{self, Reply};
+use crate::config::Platform;
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::policy::configured_domain;
+use crate::report::Address;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Hands mails to the engine.
+pub struct Handover {
+    domains: BTreeMap<String, Platform>,
+    inbox: mpsc::Sender<Delivery>,
+    /// One permit for each mail that the engine has and did not settle, also when nobody waits for it any more: the memory that
+    /// mails take is bounded even while the disk is full.
+    unsettled: Arc<Semaphore>,
+    patience: Duration,
+    known: mpsc::UnboundedSender<Ticket>,
+}
+
+impl Handover {
+    /// Takes mail for these domains. A client is asked to come again if its mail is not settled within `patience`, or if
+    /// `max_unsettled` mails are waiting. Tickets whose client is known to know go to `known`.
+    pub fn new(
+        domains: BTreeMap<String, Platform>,
+        inbox: mpsc::Sender<Delivery>,
+        max_unsettled: usize,
+        patience: Duration,
+        known: mpsc::UnboundedSender<Ticket>,
+    ) -> Handover {
+        Handover {
+            domains,
+            inbox,
+            unsettled: Arc::new(Semaphore::new(max_unsettled)),
+            patience,
+            known,
+        }
+    }
+}
+
+impl Backend for Handover {
+    type Note = Ticket;
+
+    fn takes(&self, recipient: &Address) -> bool {
+        configured_domain(recipient.domain(), &self.domains).is_some()
+    }
+
+    async fn deliver(&self, message: Message) -> Result<(Reply, Ticket), Reply> {
+        let Ok(permit) = self.unsettled.clone().try_acquire_owned() else {
+            tracing::warn!(
+                "A mail of SMTP client {} was not taken: too many are waiting to be recorded.",
+                message.client
+            );
+            return Err(reply::NOT_RECORDED);
+        };
+        let client = message.client.clone();
+        let (answer, settled) = oneshot::channel();
+        let delivery = Delivery {
+            mail: Mail {
+                raw: message.content,
+                source: Source::Smtp(message.client),
+                envelope_recipients: message.recipients,
+                repeat: Repeat::Possible,
+            },
+            receipt: Receipt::new(move |settled| {
+                drop(permit);
+                // The client may have given up waiting.
+                let _ = answer.send(settled);
+            }),
+        };
+        let handed_over = async {
+            self.inbox.send(delivery).await.ok()?;
+            settled.await.ok()
+        };
+        match timeout(self.patience, handed_over).await {
+            Ok(Some(Settled::Confirmed(ticket))) => Ok((reply::RECORDED, ticket)),
+            Ok(Some(Settled::Returned) | None) => {
+                tracing::warn!(
+                    "A mail of SMTP client {client} could not be recorded; it keeps it."
+                );
+                Err(reply::NOT_RECORDED)
+            }
+            Err(_) => {
+                // It may be recorded yet: then what the client brings again is the same mail.
+                tracing::warn!(
+                    "A mail of SMTP client {client} is not recorded after {} s; the client keeps it.",
+                    self.patience.as_secs()
+                );
+                Err(reply::NOT_RECORDED)
+            }
+        }
+    }
+
+    fn known(&self, ticket: Ticket) {
+        // Whoever forgets tickets ends after us; if it ended before, the ledger forgets them in time.
+        let _ = self.known.send(ticket);
+    }
+}

@@ -1,0 +1,108 @@
+//! The accept loop: clients in, a session each, and a stop in good order.
+
+use super::Settings;
+use super::admission::Admission;
+use super::backend::Backend;
+use super::listener::{Accepted, Listener};
+use super::reply::{self, Reply};
+use super::session::{Session, Stop};
+use super::wire::Wire;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Serves until `shutdown`. Then idle clients and new ones are sent off with 421, mails under way may end, and
+/// after [`super::Timeouts::drain`] what is left is cut off.
+pub async fn serve<B: Backend>(
+    listener: Listener,
+    settings: Settings,
+    backend: B,
+    shutdown: CancellationToken,
+) {
+    let server = Arc::new(Server {
+        admission: Arc::new(Admission::new(&settings.allow, settings.max_connections)),
+        settings,
+        backend,
+        stop: Stop::default(),
+        sessions: TaskTracker::new(),
+    });
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => server.admit(accepted),
+                Err(error) => {
+                    tracing::error!("No SMTP client can be accepted: {error}.");
+                    // Mostly there are no file descriptors left: the clients that are there must go first.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    server.drain(&listener).await;
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
+
+struct Server<B> {
+    admission: Arc<Admission>,
+    settings: Settings,
+    backend: B,
+    stop: Stop,
+    sessions: TaskTracker,
+}
+
+impl<B: Backend> Server<B> {
+    fn admit(self: &Arc<Self>, accepted: Accepted) {
+        let client = accepted.name();
+        match self.admission.admit(accepted.ip()) {
+            Ok(seat) => {
+                let server = self.clone();
+                self.sessions.spawn(async move {
+                    let Server {
+                        settings, backend, ..
+                    } = &*server;
+                    Session::new(settings, backend, server.stop.clone(), client, accepted.io)
+                        .run()
+                        .await;
+                    drop(seat);
+                });
+            }
+            Err(reply) => {
+                tracing::info!("SMTP client {client} was sent off: {}.", reply.text());
+                self.turn_away(accepted, reply);
+            }
+        }
+    }
+
+    /// Says one thing and hangs up. It must not wait: whoever is turned away has no seat.
+    fn turn_away(&self, accepted: Accepted, reply: Reply) {
+        let mut wire = Wire::new(accepted.io);
+        wire.say(&reply);
+        wire.flush_now();
+    }
+
+    async fn drain(self: Arc<Self>, listener: &Listener) {
+        self.stop.asked.cancel();
+        self.sessions.close();
+        let cut = async {
+            tokio::time::sleep(self.settings.timeouts.drain).await;
+            self.stop.now.cancel();
+            std::future::pending().await
+        };
+        let turn_away = async {
+            loop {
+                match listener.accept().await {
+                    Ok(accepted) => self.turn_away(accepted, reply::STOPPING),
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = self.sessions.wait() => {}
+            () = cut => {}
+            () = turn_away => {}
+        }
+    }
+}

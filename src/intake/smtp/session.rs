@@ -1,0 +1,333 @@
+//! The conversation with one client (RFC 5321, and RFC 2033 for LMTP): which command is in order now, and what it leads to.
+//!
+//! It knows nothing of what the mail is for: that is behind [`Backend`].
+
+use super::backend::Backend;
+use super::command::{self, Command, Recipient};
+use super::content::Content;
+use super::reply::{self, Reply};
+use super::wire::{Fill, Io, Wire};
+use super::{Protocol, Settings};
+use crate::report::Address;
+use bytes::BytesMut;
+use memchr::memchr;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// How a server is stopped: in two steps, so that what is under way can end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop {
+    /// Whoever has no mail under way is sent off.
+    pub asked: CancellationToken,
+    /// Everybody is.
+    pub now: CancellationToken,
+}
+
+/// One client's conversation.
+pub(super) struct Session<'a, B: Backend> {
+    pub(super) settings: &'a Settings,
+    pub(super) backend: &'a B,
+    pub(super) stop: Stop,
+    /// Who it is, for the log and the mail's source.
+    pub(super) client: String,
+    pub(super) wire: Wire,
+    hello: bool,
+    tls: bool,
+    pub(super) transaction: Option<Transaction>,
+    /// Negative replies since the last mail that was taken.
+    pub(super) errors: u32,
+    /// Commands that bring no mail closer since the last one that was taken.
+    pub(super) idle_commands: u32,
+    /// Mails whose 250 the client may not have seen yet.
+    pub(super) unproven: Vec<B::Note>,
+}
+
+/// What lies between MAIL and the reply to its content.
+pub(super) struct Transaction {
+    utf8: bool,
+    pub(super) recipients: Vec<Address>,
+    /// What BDAT brought so far.
+    pub(super) chunks: Option<Content>,
+    deadline: Instant,
+}
+
+/// Why a conversation ends.
+pub(super) enum End {
+    /// The client said QUIT.
+    Quit,
+    /// We say this and hang up.
+    LastWords(Reply),
+    /// There is nobody to talk to any more.
+    Gone,
+}
+
+impl<'a, B: Backend> Session<'a, B> {
+    pub fn new(
+        settings: &'a Settings,
+        backend: &'a B,
+        stop: Stop,
+        client: String,
+        io: Box<dyn Io>,
+    ) -> Self {
+        Session {
+            settings,
+            backend,
+            stop,
+            client,
+            wire: Wire::new(io),
+            hello: false,
+            tls: false,
+            transaction: None,
+            errors: 0,
+            idle_commands: 0,
+            unproven: Vec::new(),
+        }
+    }
+
+    /// Talks until one side ends it.
+    pub async fn run(mut self) {
+        let Settings {
+            hostname, protocol, ..
+        } = self.settings;
+        let greeting = format!("{hostname} {protocol} bouncedemails");
+        self.wire.say(&Reply::plain(220, greeting));
+        let end = loop {
+            if let Err(end) = self.turn().await {
+                break end;
+            }
+        };
+        let last_words = match &end {
+            End::Quit => &reply::BYE,
+            End::LastWords(reply) => reply,
+            End::Gone => return,
+        };
+        self.wire.say(last_words);
+        let orderly = self.wire.close(self.settings.timeouts.farewell).await;
+        if orderly && matches!(end, End::Quit) {
+            // A client may pipeline QUIT, and then sends nothing after our 250 but the end of its side.
+            self.unproven
+                .drain(..)
+                .for_each(|note| self.backend.known(note));
+        }
+    }
+
+    /// Takes one command and answers it.
+    async fn turn(&mut self) -> Result<(), End> {
+        if self.errors >= self.settings.max_errors {
+            return Err(End::LastWords(reply::TOO_MANY_ERRORS));
+        }
+        if self.idle_commands >= self.settings.max_idle_commands {
+            return Err(End::LastWords(reply::TOO_MANY_IDLE_COMMANDS));
+        }
+        let reply = match self.line().await? {
+            Ok(line) => match command::parse(&line) {
+                Ok(Command::StartTls) => match self.start_tls().await? {
+                    Ok(()) => return Ok(()),
+                    Err(reply) => reply,
+                },
+                Ok(command) => self.obey(command).await?,
+                Err(reply) => reply,
+            },
+            Err(reply) => reply,
+        };
+        if reply.is_last() {
+            return Err(End::LastWords(reply));
+        }
+        self.answer(&reply);
+        Ok(())
+    }
+
+    fn answer(&mut self, reply: &Reply) {
+        if !reply.is_positive() {
+            self.errors += 1;
+        }
+        self.wire.say(reply);
+    }
+
+    /// The next line with its line break.
+    async fn line(&mut self) -> Result<Result<BytesMut, Reply>, End> {
+        let deadline = Instant::now() + self.settings.timeouts.command;
+        let mut too_long = false;
+        loop {
+            let input = self.wire.input();
+            if let Some(end) = memchr(b'\n', input) {
+                let line = input.split_to(end + 1);
+                too_long |= line.len() > command::MAX_LINE;
+                return Ok(if too_long {
+                    Err(reply::LINE_TOO_LONG)
+                } else {
+                    Ok(line)
+                });
+            }
+            if input.len() > command::MAX_LINE {
+                too_long = true;
+                input.clear();
+            }
+            self.read_more(deadline).await?;
+        }
+    }
+
+    /// Waits for more input, but not beyond `deadline` or that of the transaction.
+    pub(super) async fn read_more(&mut self, deadline: Instant) -> Result<(), End> {
+        let idle = self.transaction.is_none();
+        let deadline = match &self.transaction {
+            Some(transaction) => deadline.min(transaction.deadline),
+            None => deadline,
+        };
+        let fill = tokio::select! {
+            biased;
+            () = self.stop.now.cancelled() => return Err(End::LastWords(reply::STOPPING)),
+            () = self.stop.asked.cancelled(), if idle => return Err(End::LastWords(reply::STOPPING)),
+            fill = timeout_at(deadline, self.wire.fill()) => fill,
+        };
+        match fill {
+            Ok(Ok(Fill::Before)) => Ok(()),
+            Ok(Ok(Fill::After)) => {
+                self.unproven
+                    .drain(..)
+                    .for_each(|note| self.backend.known(note));
+                Ok(())
+            }
+            Ok(Ok(Fill::End) | Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::LastWords(reply::TOO_SLOW)),
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<Reply, End> {
+        let without_tls = matches!(
+            command,
+            Command::Ehlo
+                | Command::Helo
+                | Command::Lhlo
+                | Command::Noop
+                | Command::StartTls
+                | Command::Quit
+        );
+        if self.settings.require_tls && !self.tls && !without_tls {
+            return match command {
+                Command::Bdat { size, .. } => self.refuse_chunk(size, reply::TLS_FIRST).await,
+                _ => Ok(reply::TLS_FIRST),
+            };
+        }
+        match command {
+            Command::Mail { .. } | Command::Rcpt(_) | Command::Data | Command::Bdat { .. } => {}
+            _ => self.idle_commands += 1,
+        }
+        match command {
+            Command::Ehlo | Command::Helo | Command::Lhlo => Ok(self.hello(&command)),
+            Command::Mail { size, utf8 } => Ok(self.mail(size, utf8)),
+            Command::Rcpt(recipient) => Ok(self.recipient(recipient)),
+            Command::Data => self.data().await,
+            Command::Bdat { size, last } => self.chunk(size, last).await,
+            Command::Rset => {
+                self.transaction = None;
+                Ok(reply::OK)
+            }
+            Command::Noop => Ok(reply::OK),
+            Command::Vrfy => Ok(reply::CANNOT_VERIFY),
+            Command::Help => Ok(reply::HELP),
+            Command::StartTls => Ok(reply::NO_TLS),
+            Command::Quit => Err(End::Quit),
+        }
+    }
+
+    fn hello(&mut self, command: &Command) -> Reply {
+        let extended = match (self.settings.protocol, command) {
+            (Protocol::Smtp, Command::Lhlo) => return reply::WRONG_HELLO_FOR_SMTP,
+            (Protocol::Lmtp, Command::Ehlo | Command::Helo) => return reply::WRONG_HELLO_FOR_LMTP,
+            (_, command) => *command != Command::Helo,
+        };
+        self.transaction = None;
+        self.hello = true;
+        let mut text = self.settings.hostname.clone();
+        if extended {
+            text += &format!(
+                "\nPIPELINING\nSIZE {}\n8BITMIME\nSMTPUTF8\nENHANCEDSTATUSCODES\nCHUNKING\nDSN\nLIMITS RCPTMAX={}",
+                self.settings.max_message_size, self.settings.max_recipients
+            );
+            if self.settings.tls.is_some() && !self.tls {
+                text += "\nSTARTTLS";
+            }
+        }
+        Reply::plain(250, text)
+    }
+
+    fn mail(&mut self, size: usize, utf8: bool) -> Reply {
+        if !self.hello {
+            return reply::HELLO_FIRST;
+        }
+        if self.transaction.is_some() {
+            return reply::NESTED_MAIL;
+        }
+        if size > self.settings.max_message_size {
+            return reply::TOO_LARGE;
+        }
+        self.transaction = Some(Transaction {
+            utf8,
+            recipients: Vec::new(),
+            chunks: None,
+            deadline: Instant::now() + self.settings.timeouts.transaction,
+        });
+        reply::SENDER_OK
+    }
+
+    fn recipient(&mut self, recipient: Recipient) -> Reply {
+        let Some(transaction) = &mut self.transaction else {
+            return reply::MAIL_FIRST;
+        };
+        if transaction.chunks.is_some() {
+            return reply::CONTENT_BEGUN;
+        }
+        let Recipient::Address(address) = recipient else {
+            return reply::NO_SUCH_PLATFORM;
+        };
+        if !transaction.utf8 && !address.as_str().is_ascii() {
+            return reply::NEEDS_SMTPUTF8;
+        }
+        if !self.backend.takes(&address) {
+            return reply::NO_SUCH_PLATFORM;
+        }
+        if transaction.recipients.len() >= self.settings.max_recipients {
+            return reply::TOO_MANY_RECIPIENTS;
+        }
+        transaction.recipients.push(address);
+        reply::RECIPIENT_OK
+    }
+
+    /// Goes on in TLS, or refuses to.
+    async fn start_tls(&mut self) -> Result<Result<(), Reply>, End> {
+        let Some(tls) = &self.settings.tls else {
+            return Ok(Err(reply::NO_TLS));
+        };
+        if self.tls {
+            return Ok(Err(reply::TLS_ALREADY));
+        }
+        if !self.wire.input().is_empty() {
+            return Ok(Err(reply::TLS_MUST_BE_LAST));
+        }
+        let acceptor = tls.acceptor();
+        self.wire.say(&reply::READY_FOR_TLS);
+        let deadline = Instant::now() + self.settings.timeouts.command;
+        let handshake = async {
+            self.wire.flush().await?;
+            self.wire.start_tls(&acceptor).await
+        };
+        let shaken = tokio::select! {
+            () = self.stop.now.cancelled() => return Err(End::Gone),
+            shaken = timeout_at(deadline, handshake) => shaken,
+        };
+        match shaken {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::info!("TLS with SMTP client {} failed: {error}.", self.client);
+                return Err(End::Gone);
+            }
+            Err(_) => return Err(End::Gone),
+        }
+        // What was said in plain text may have been said by anybody (RFC 3207, 4.2).
+        self.tls = true;
+        self.hello = false;
+        self.transaction = None;
+        Ok(Ok(()))
+    }
+}

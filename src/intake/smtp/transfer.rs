@@ -1,0 +1,126 @@
+//! The content of a mail: reading it after DATA (RFC 5321) or BDAT (RFC 3030), and handing it over.
+
+use super::Protocol;
+use super::backend::{Backend, Message};
+use super::content::{Content, DotReader};
+use super::reply::{self, Reply};
+use super::session::{End, Session};
+use tokio::time::Instant;
+
+impl<B: Backend> Session<'_, B> {
+    /// DATA: everything up to the line with the dot.
+    pub(super) async fn data(&mut self) -> Result<Reply, End> {
+        match &self.transaction {
+            None => return Ok(reply::MAIL_FIRST),
+            Some(transaction) if transaction.chunks.is_some() => return Ok(reply::CONTENT_BEGUN),
+            Some(transaction) if transaction.recipients.is_empty() => {
+                return Ok(reply::NO_RECIPIENTS);
+            }
+            Some(_) => {}
+        }
+        self.wire.say(&Reply::plain(354, reply::GO_ON));
+        let mut content = Content::new(self.settings.max_message_size);
+        let mut reader = DotReader::new();
+        loop {
+            let input = self.wire.input();
+            let (taken, end) = reader.read(input, &mut content);
+            let _ = input.split_to(taken);
+            if end {
+                return self.deliver(content).await;
+            }
+            self.read_content().await?;
+        }
+    }
+
+    /// One chunk of a mail (RFC 3030). It is read also when it is refused: it must not be taken for commands.
+    pub(super) async fn chunk(&mut self, size: u64, last: bool) -> Result<Reply, End> {
+        match &self.transaction {
+            None => return self.refuse_chunk(size, reply::MAIL_FIRST).await,
+            Some(transaction) if transaction.recipients.is_empty() => {
+                return self.refuse_chunk(size, reply::NO_RECIPIENTS).await;
+            }
+            Some(_) => {}
+        }
+        let begun = self.transaction.as_mut().and_then(|t| t.chunks.take());
+        let mut content = begun.unwrap_or_else(|| Content::new(self.settings.max_message_size));
+        self.read_chunk(size, |bytes| content.push(bytes)).await?;
+        if last {
+            return self.deliver(content).await;
+        }
+        if content.overflowed() {
+            self.transaction = None;
+            return Ok(reply::TOO_LARGE);
+        }
+        if let Some(transaction) = &mut self.transaction {
+            transaction.chunks = Some(content);
+        }
+        Ok(reply::CHUNK_OK)
+    }
+
+    pub(super) async fn refuse_chunk(&mut self, size: u64, reply: Reply) -> Result<Reply, End> {
+        self.read_chunk(size, |_| {}).await?;
+        Ok(reply)
+    }
+
+    async fn read_chunk(&mut self, size: u64, mut take: impl FnMut(&[u8])) -> Result<(), End> {
+        let deadline = Instant::now() + self.settings.timeouts.transaction;
+        let mut left = size;
+        loop {
+            let input = self.wire.input();
+            let length = usize::try_from(left).unwrap_or(usize::MAX).min(input.len());
+            take(&input.split_to(length));
+            left -= length as u64;
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(End::LastWords(reply::TOO_SLOW));
+            }
+            self.read_content().await?;
+        }
+    }
+
+    async fn read_content(&mut self) -> Result<(), End> {
+        let deadline = Instant::now() + self.settings.timeouts.block;
+        self.read_more(deadline).await
+    }
+
+    /// Hands the mail over. It is done when the backend says so, and not before.
+    async fn deliver(&mut self, content: Content) -> Result<Reply, End> {
+        let Some(transaction) = self.transaction.take() else {
+            return Ok(reply::MAIL_FIRST);
+        };
+        let recipients = transaction.recipients.len();
+        let reply = match content.finish() {
+            None => reply::TOO_LARGE,
+            Some(content) => {
+                let message = Message {
+                    client: self.client.clone(),
+                    recipients: transaction.recipients,
+                    content,
+                };
+                let settled = tokio::select! {
+                    biased;
+                    settled = self.backend.deliver(message) => settled,
+                    () = self.stop.now.cancelled() => Err(reply::NOT_RECORDED),
+                };
+                match settled {
+                    Ok((reply, note)) => {
+                        self.unproven.push(note);
+                        self.errors = 0;
+                        self.idle_commands = 0;
+                        reply
+                    }
+                    Err(reply) => reply,
+                }
+            }
+        };
+        if self.settings.protocol == Protocol::Lmtp {
+            // One reply for each recipient (RFC 2033, 4.2); the last one is our caller's.
+            for _ in 1..recipients {
+                self.wire.say(&reply);
+            }
+        }
+        Ok(reply)
+    }
+}

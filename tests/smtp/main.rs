@@ -1,0 +1,11 @@
+//! The SMTP server: conversations over raw sockets and with real clients, and the whole service behind it.
+
+mod bdat;
+mod commands;
+mod content;
+mod limits;
+mod lmtp;
+mod proof;
+mod server;
+mod stop;
+mod tls;

@@ -1,0 +1,11 @@
+//! The suspender against real HTTP servers: good ones, and each kind of bad one.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod harness;
+mod outages;
+mod requests;
+mod tls;
+mod xikolo;
