@@ -33,7 +33,7 @@ fn a_platform_that_is_down_is_told_everything_once_it_is_up() {
     bench.wait_for_state("down.example", "delivered");
     let end = bench.log.wait_for(&[
         "INFO down.example works again after",
-        "500 suspensions were delivered late",
+        "suspensions delivered late: 500.",
     ]);
     assert_eq!(
         bench.log.lines("down.example cannot be told").len(),
