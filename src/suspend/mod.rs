@@ -1,6 +1,6 @@
 //! Pending suspensions → HTTP: tells each platform which addresses to stop mailing, until it answers.
 //!
-//! It works off what the ledger holds and never decides whom to suspend. Each platform has a [`worker`] of its own, so one that
+//! It works off what the ledger holds and never decides whom to suspend. Each platform has a `worker` of its own, so one that
 //! is down, slow or hanging delays nothing but its own suspensions.
 //!
 //! - `worker`: takes what is due for one platform, posts it, judges the answers

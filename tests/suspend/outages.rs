@@ -158,8 +158,8 @@ fn a_platform_that_misbehaves_slows_nobody_else() {
     bench.suspend("healthy.example", &texts(&addresses));
     healthy.wait_for_posts(COUNT);
     let taken = start.elapsed();
-    // A second or two; other tests may keep the machine busy. Behind the hanging ones it would be a minute.
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    // A second or two on an idle machine. Behind the hanging ones it would be a minute, on any.
+    assert!(taken < Duration::from_secs(20), "{taken:?}");
     println!("{COUNT} suspensions of the healthy platform took {taken:?}.");
     bench.wait_for_state("healthy.example", "delivered");
     let hanging = bench.rows("sick-hanging.example");
