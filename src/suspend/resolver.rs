@@ -299,4 +299,18 @@ mod tests {
         headers.insert(CACHE_CONTROL, value);
         assert_eq!(stale_if_error(&headers), Duration::from_secs(600));
     }
+
+    #[test]
+    fn an_age_that_would_overflow_is_dropped() {
+        let kept = |age: &'static str| {
+            let mut answer = Response::new(());
+            answer
+                .headers_mut()
+                .insert(AGE, HeaderValue::from_static(age));
+            for_caching(answer).headers().contains_key(AGE)
+        };
+        assert!(kept("86400"));
+        assert!(!kept("18446744073709551615"));
+        assert!(!kept("-1"));
+    }
 }

@@ -385,3 +385,57 @@ impl Worker {
         Some(wall + wait)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Cause;
+
+    fn worker(folder: &std::path::Path) -> Worker {
+        let (recorder, _) = mpsc::unbounded_channel();
+        let platform = serde_yaml::from_str("base_url: 'http://localhost/{address}'").unwrap();
+        let common = Common {
+            ledger: Ledger::open(&folder.join("bounced_emails.db")).unwrap(),
+            bell: Arc::default(),
+            blocks: Arc::default(),
+            recorder,
+            max_age: Duration::from_secs(1),
+            pace: Pace::default(),
+        };
+        Worker::new("a.example", &platform, common).unwrap()
+    }
+
+    fn suspension(id: i64) -> Suspension {
+        Suspension {
+            id: SuspensionId(id),
+            address: "a@x.example".parse().unwrap(),
+            platform: "a.example".to_owned(),
+            created: SystemTime::UNIX_EPOCH,
+            attempts: 0,
+            cause: Cause {
+                bounce_type: "hard".to_owned(),
+                reason: "userunknown".to_owned(),
+                status: None,
+                diagnostic: None,
+                message_id: None,
+            },
+        }
+    }
+
+    /// The look read the ledger before the settlement was written, and its result came after.
+    #[tokio::test]
+    async fn what_was_settled_during_a_look_is_not_posted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker(folder.path());
+        let (done, _) = mpsc::unbounded_channel();
+        worker.hand.insert(SuspensionId(1));
+        worker.looking = Looking::UnderWay { again: false };
+        worker.settled(SuspensionId(1));
+        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
+        assert!(worker.tasks.is_empty() && worker.hand.is_empty());
+        // From now on it is a new one.
+        worker.looking = Looking::UnderWay { again: false };
+        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
+        assert!(!worker.tasks.is_empty() && !worker.hand.is_empty());
+    }
+}
