@@ -12,6 +12,7 @@ mod configuration;
 mod daemon;
 mod platform;
 mod ports;
+mod postfix;
 mod process;
 mod wait;
 
@@ -21,6 +22,7 @@ pub use configuration::Configuration;
 pub use daemon::{Daemon, bouncedemails};
 pub use platform::{Answer, Platform, Request, accept};
 pub use ports::free_port;
+pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};
