@@ -1,8 +1,8 @@
 //! Every bounce that something was decided on, for explanation and undo.
 
+use super::Effect;
 use super::suspensions::Cause;
 use super::text::{bounded, millis};
-use super::Effect;
 use crate::report::Address;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::SystemTime;

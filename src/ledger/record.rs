@@ -9,7 +9,7 @@ use super::{
     Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, history, in_flight, prune,
 };
 use crate::config::Handler;
-use crate::intake::{Repeat, Ticket};
+use crate::intake::{Repeat, Source, Ticket};
 use crate::policy::{Action, Decision, Ruling};
 use crate::report::{Address, Recipient};
 use rusqlite::Transaction;
@@ -30,10 +30,9 @@ impl Ledger {
         let forgotten: Vec<Ticket> = store.forgotten.range(..going).copied().collect();
         let recorded = store.write(|tx| {
             handled::forget(tx, forgotten)?;
-            let earlier = handled::latest(tx)?;
             let mut recorded = Vec::with_capacity(entries.len());
             for (entry, packed) in entries.iter().zip(&packed) {
-                recorded.push(one(tx, entry, packed.as_ref(), earlier, handler, now)?);
+                recorded.push(one(tx, entry, packed.as_ref(), handler, now)?);
             }
             in_flight::survived(tx, entries)?;
             prune::prune(tx, handler, entries.len(), now)?;
@@ -44,22 +43,24 @@ impl Ledger {
     }
 }
 
-/// Records one mail. `earlier` is the youngest ticket from before this batch.
+/// Records one mail.
 fn one(
     tx: &Transaction,
     entry: &Entry,
     packed: Option<&Packed>,
-    earlier: Ticket,
     handler: &Handler,
     now: SystemTime,
 ) -> rusqlite::Result<Recorded> {
     if entry.mail.repeat == Repeat::Possible
-        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, earlier, millis(now))?
+        && let Some(ticket) = handled::renew(tx, entry, millis(now))?
     {
         let outcome = Outcome::Duplicate;
         return Ok(Recorded { ticket, outcome });
     }
-    let ticket = handled::note(tx, &entry.fingerprint, millis(now))?;
+    let ticket = handled::note(tx, entry, millis(now))?;
+    if let Source::Quarantine(id) = entry.mail.source {
+        quarantine::delete(tx, id)?;
+    }
     let outcome = match &entry.decision {
         Decision::Act { platform, rulings } => {
             let effects = rulings
@@ -137,7 +138,9 @@ fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause
     Cause {
         bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
         reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: recipient.and_then(|r| r.status).map(|status| status.to_string()),
+        status: recipient
+            .and_then(|r| r.status)
+            .map(|status| status.to_string()),
         diagnostic: recipient.and_then(|r| r.diagnostic.clone()),
         message_id: report.and_then(|report| report.original.message_id.clone()),
     }
