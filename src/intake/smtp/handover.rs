@@ -10,7 +10,7 @@
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
 use crate::config::Platform;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
 use crate::policy::configured_domain;
 use crate::report::Address;
 use std::collections::BTreeMap;
@@ -73,6 +73,7 @@ impl Backend for Handover {
                 source: Source::Smtp(message.client),
                 envelope_recipients: message.recipients,
                 repeat: Repeat::Possible,
+                session: Session::begin(),
             },
             receipt: Receipt::new(move |settled| {
                 drop(permit);
