@@ -3,7 +3,7 @@
 //! `cargo bench --bench suspend`; the server runs in this process and shares its processors.
 
 use bouncedemails::config::{self, Handler};
-use bouncedemails::intake::{Mail, Repeat, Source};
+use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
@@ -148,6 +148,7 @@ fn entry(number: usize) -> Entry {
         source: Source::Stdin,
         envelope_recipients: Vec::new(),
         repeat: Repeat::No,
+        session: Session::begin(),
     };
     Entry {
         fingerprint: Fingerprint::of(&mail),
