@@ -60,7 +60,7 @@ pub struct Entry {
 }
 
 /// SHA-256 of a mail's bytes, its envelope recipients and the kind of its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
