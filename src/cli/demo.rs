@@ -3,6 +3,7 @@
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
 use crate::intake::{Delivery, Mail, Receipt, Repeat, Source, Ticket, amqp};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Source, amqp};
 use crate::ledger::Lock;
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -154,6 +155,7 @@ fn straight() -> mpsc::Receiver<Delivery> {
             source: Source::File("the demo".to_owned()),
             envelope_recipients: Vec::new(),
             repeat: Repeat::No,
+            session: Session::begin(),
         };
         let receipt = Receipt::new(|_| {});
         sender

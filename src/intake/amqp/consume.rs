@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::session::Session;
 use super::tickets::Tickets;
 use crate::config::Amqp;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::intake::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::DeliveryTag;
@@ -106,6 +106,7 @@ async fn feed(
     // What waited when we came may have been delivered before, even without a mark: to a connection that was lost, by a
     // broker that was killed before it had written our acknowledgement down.
     let mut doubtful = session.waiting;
+    let by = intake::Session::begin();
     loop {
         // Room first: what is still in the consumer can go back at once.
         let next = async {
@@ -146,6 +147,7 @@ async fn feed(
                 source: Source::Amqp(amqp.queue.clone()),
                 envelope_recipients: Vec::new(),
                 repeat,
+                session: by,
             },
             receipt: Receipt::new(move |settled| {
                 // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
