@@ -79,7 +79,7 @@ fn two_equal_mails_have_two_repeats_and_no_third() {
     let ledger = bench.open();
     bench.record(&ledger, &[soft("A", Repeat::No), soft("A", Repeat::No)]);
     let session = Session::begin();
-    let mut again = || {
+    let again = || {
         let mut entry = soft("A", Repeat::Possible);
         entry.mail.session = session;
         bench.record(&ledger, &[entry]).remove(0)
@@ -87,7 +87,6 @@ fn two_equal_mails_have_two_repeats_and_no_third() {
     assert_eq!(again().outcome, Outcome::Duplicate);
     assert_eq!(again().outcome, Outcome::Duplicate);
     assert_eq!(count(&again()), Some(3));
-    assert_eq!(count(&again()), Some(4));
 }
 
 #[test]
