@@ -77,7 +77,8 @@ pub(super) fn with(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
             }
         }
         if single && words::are_poor(recipient) {
-            let transcript = told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
+            let transcript =
+                told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
             let all = || recipient.diagnostic.is_none().then(|| gist::of(lines));
             if let Some(said) = transcript.filter(|said| !said.is_empty()).or_else(all) {
                 words::take(recipient, &format!("{}{said}", local_exit(recipient)));
