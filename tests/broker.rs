@@ -13,9 +13,6 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// The youngest ticket from before the start.
-const BEFORE: Ticket = Ticket(0);
-
 /// The intake, with the test in the place of the engine.
 struct Intake {
     inbox: mpsc::Receiver<Delivery>,
@@ -35,8 +32,7 @@ impl Intake {
         let (sender, inbox) = mpsc::channel(8);
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        let task =
-            runtime().spawn(async move { amqp::run(&amqp, BEFORE, forget, sender, stop).await });
+        let task = runtime().spawn(async move { amqp::run(&amqp, forget, sender, stop).await });
         Intake {
             inbox,
             shutdown,
@@ -116,9 +112,9 @@ fn a_redelivered_mail_is_marked_and_a_new_one_is_not() {
     queue.publish(["waiting"]);
     let mut intake = Intake::start(&queue);
     // It waited when we came: it may have been acknowledged to a broker that was killed.
-    assert_eq!(intake.next().mail.repeat, Repeat::PossibleUpTo(BEFORE));
+    assert_eq!(intake.next().mail.repeat, Repeat::Possible);
     let again = intake.next();
-    assert_eq!(again.mail.repeat, Repeat::PossibleUpTo(BEFORE));
+    assert_eq!(again.mail.repeat, Repeat::Possible);
     again.receipt.confirm(Ticket(1));
     queue.publish(["new"]);
     let new = intake.next();
@@ -188,8 +184,8 @@ fn connections_that_an_operator_closes_are_made_again() {
         // It was recorded, but its broker does not hear of that any more.
         delivery.receipt.confirm(Ticket(10 * round));
         let again = intake.next();
-        let earlier = Repeat::PossibleUpTo(Ticket(10 * round));
-        assert_eq!(again.mail.repeat, earlier, "round {round}");
+        assert_eq!(again.mail.repeat, Repeat::Possible, "round {round}");
+        assert_ne!(again.mail.session, delivery.mail.session, "round {round}");
         again.receipt.confirm(Ticket(10 * round + 1));
         queue.wait_until_empty();
     }
@@ -231,9 +227,148 @@ fn a_broker_that_is_killed_gives_its_mails_again_when_it_is_back() {
     for (ticket, raw) in [(2, "one"), (3, "two")] {
         let again = intake.next();
         assert_eq!(again.mail.raw, raw.as_bytes());
-        assert_eq!(again.mail.repeat, Repeat::PossibleUpTo(Ticket(1)));
+        assert_eq!(again.mail.repeat, Repeat::Possible);
         again.receipt.confirm(Ticket(ticket));
     }
     queue.wait_until_empty();
     assert_eq!(intake.stop(), [1, 2, 3]);
+}
+
+/// The service with its log, and a platform that is never asked.
+fn service(folder: &TempDir, section: &[&str]) -> Daemon {
+    let keys = [("base_url", "http://localhost:9/{address}")];
+    let configuration = Configuration::in_folder(folder.path())
+        .domain("mydomain.de", &keys)
+        .section("amqp", section);
+    Daemon::start(&configuration.write(), &["run"])
+}
+
+#[test]
+fn a_refusal_says_which_and_what_to_do() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost("refusal");
+    broker.rabbitmqctl(&["add_user", "reader", "secret"]);
+    let address = format!("127.0.0.1:{}", broker.port());
+    let mut cases = vec![
+        (
+            vhost.url_of("guest", "wrong"),
+            format!(
+                "The broker at {address} refuses the user guest or its password. Correct amqp.url, or set the password: rabbitmqctl \
+                 change_password guest PASSWORD. Trying again until it works."
+            ),
+        ),
+        (
+            vhost.url().replace("/refusal", "/nowhere"),
+            format!(
+                "The broker at {address} has no vhost nowhere. Correct amqp.url, or add it: rabbitmqctl add_vhost nowhere, and \
+                 rabbitmqctl set_permissions -p nowhere guest '.*' '.*' '.*'. Trying again until it works."
+            ),
+        ),
+        (
+            vhost.url_of("reader", "secret"),
+            format!(
+                "The broker at {address} does not let the user reader into the vhost refusal (NOT_ALLOWED - access to vhost 'refusal' \
+                 refused for user 'reader'). Permit it: rabbitmqctl set_permissions -p refusal reader '.*' '.*' '.*'. Trying again until \
+                 it works."
+            ),
+        ),
+    ];
+    for (url, expected) in cases.drain(..) {
+        let folder = temp_dir();
+        let daemon = service(&folder, &[&format!("url: {url}"), "queue: mails"]);
+        let line = daemon.wait_for("Trying again");
+        assert_eq!(line, format!("bouncedemails - warning: {expected}"));
+        assert!(
+            !daemon.stop().join("\n").contains("wrong"),
+            "a password was logged"
+        );
+    }
+    // It may come in, but not read the queue; once it may, it goes on by itself.
+    vhost.durable_queue("mails");
+    broker.rabbitmqctl(&[
+        "set_permissions",
+        "-p",
+        "refusal",
+        "reader",
+        "^$",
+        "^$",
+        "^$",
+    ]);
+    let folder = temp_dir();
+    let url = format!("url: {}", vhost.url_of("reader", "secret"));
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    daemon.wait_for("does not let the user reader read or declare the queue mails");
+    broker.rabbitmqctl(&[
+        "set_permissions",
+        "-p",
+        "refusal",
+        "reader",
+        ".*",
+        ".*",
+        ".*",
+    ]);
+    daemon.wait_for("The broker is back after");
+    let lines = daemon.stop();
+    let warnings = lines.iter().filter(|line| line.contains("warning")).count();
+    assert_eq!(warnings, 1, "{lines:#?}");
+}
+
+#[test]
+fn a_broker_that_is_away_is_said_once_and_when_it_is_back() {
+    let broker = Broker::start();
+    let queue = broker.vhost("away").durable_queue("mails");
+    broker.stop();
+    let folder = temp_dir();
+    let url = format!("url: {}", queue.url());
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    daemon.wait_for("cannot be reached: nothing listens there. Trying again until it works.");
+    broker.start_again();
+    daemon.wait_for("The broker is back after");
+    broker.kill();
+    daemon.wait_for_times("Trying again", 2);
+    broker.start_again();
+    daemon.wait_for_times("The broker is back after", 2);
+    let lines = daemon.stop();
+    let warnings = lines.iter().filter(|line| line.contains("warning")).count();
+    assert_eq!(warnings, 2, "{lines:#?}");
+}
+
+#[test]
+fn a_queue_that_would_not_survive_is_warned_of() {
+    let vhost = Broker::shared().vhost("volatile");
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    let auto_delete = QueueDeclareOptions {
+        auto_delete: true,
+        ..durable
+    };
+    for (name, options, warning) in [
+        (
+            "transient",
+            QueueDeclareOptions::default(),
+            Some("is not durable"),
+        ),
+        ("fleeting", auto_delete, Some("is auto-delete")),
+        ("lasting", durable, None),
+    ] {
+        let queue = vhost.queue(name);
+        queue.declare(options, &[]);
+        let folder = temp_dir();
+        let url = format!("url: {}", queue.url());
+        let daemon = service(&folder, &[&url, &format!("queue: {name}")]);
+        daemon.wait_for("Taking mails from the queue");
+        let mails = [soft_bounce("a@example.org", 1)];
+        queue.publish(mails);
+        // By then it has looked at the queue.
+        daemon.wait_for("has 1 of 3");
+        let said = daemon.stop().join("\n");
+        assert_eq!(
+            warning.is_some_and(|warning| said.contains(&format!("The queue {name} {warning}"))),
+            warning.is_some(),
+            "{said}"
+        );
+        assert_eq!(said.contains("warning"), warning.is_some(), "{said}");
+    }
 }

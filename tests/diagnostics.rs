@@ -46,3 +46,38 @@ fn every_diagnostic_has_its_reason() {
         wrong.join("\n")
     );
 }
+
+#[test]
+fn cut_and_damaged_diagnostics_are_survived() {
+    let rules = Rules::builtin();
+    for (number, line) in include_str!("diagnostics.txt").lines().enumerate() {
+        let cut = line.floor_char_boundary(number * 7 % line.len().max(1));
+        let (front, end) = line.split_at(cut);
+        for words in [front, end, &format!("{front}\0ｘ\u{202e}@<{end}")] {
+            let found = diagnose(&recipient("-", words), &rules);
+            assert!(found.evidence.ends_with("in Diagnostic-Code"));
+        }
+    }
+}
+
+/// Anything quadratic would take minutes here.
+#[test]
+fn long_texts_take_linear_time() {
+    let rules = Rules::builtin();
+    for part in [
+        "550-5.1.1 ",
+        "5.1.1.",
+        "@",
+        "<@>",
+        " ",
+        "5",
+        "550 550-",
+        "user unknown ",
+        "after RCPT ",
+        "ｘ",
+        "\n550 ",
+    ] {
+        let words = part.repeat(500_000 / part.len());
+        diagnose(&recipient(&words, &words), &rules);
+    }
+}

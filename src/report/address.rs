@@ -120,7 +120,11 @@ fn around(text: &str, from: usize, at: usize) -> Option<(std::ops::Range<usize>,
     if !bracketed && !literal && !domain.contains('.') {
         return None;
     }
-    let address = text[start..end].parse().ok()?;
+    let address = &text[start..end];
+    let address = match address.contains('\\') {
+        true => unescaped(address)?.parse().ok()?,
+        false => address.parse().ok()?,
+    };
     Some((start..end, address))
 }
 
@@ -158,7 +162,25 @@ fn local_start(text: &str, from: usize, at: usize) -> Option<usize> {
         _ => local,
     };
     let trimmed = local.trim_start_matches(junk);
-    (!trimmed.is_empty()).then_some(at - trimmed.len())
+    let in_url = local.starts_with("//") && text[..start].ends_with(':');
+    (!in_url && !trimmed.is_empty()).then_some(at - trimmed.len())
+}
+
+/// Exim writes bytes beyond ASCII as `\\303\\266`; none where a backslash stands for something else.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        if first == b'\\' {
+            let octal = std::str::from_utf8(behind.get(..3)?).ok()?;
+            bytes.push(u8::from_str_radix(octal, 8).ok()?);
+            rest = &behind[3..];
+        } else {
+            bytes.push(first);
+            rest = behind;
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn domain_end(text: &str, at: usize) -> Option<usize> {
@@ -187,7 +209,7 @@ fn domain_end(text: &str, at: usize) -> Option<usize> {
 
 /// RFC 5322 `atext` and the dot, and letters of alphabets that put blanks between words.
 fn is_local(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || is_letter(c)
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.\\".contains(c) || is_letter(c)
 }
 
 fn is_domain(c: char) -> bool {
@@ -255,5 +277,7 @@ mod tests {
             found("u@[192.0.2.1] a..b.@d.example"),
             ["u@[192.0.2.1]", "a..b.@d.example"]
         );
+        let escaped = found(r"j\303\266rg@d.example \nx@d.example");
+        assert_eq!(escaped, ["jörg@d.example"]);
     }
 }

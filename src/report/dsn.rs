@@ -24,7 +24,15 @@ pub(super) fn is_in(mail: &Mail<'_>) -> bool {
 pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
     let mut found = Vec::new();
     for part in STATUS_PARTS.iter().flat_map(|media| mail.parts_of(media)) {
+        let before = found.len();
         read(&part.text(), &mut found, limits);
+        // Where the mail is cut short, the last recipient may be one that got the mail: its Action is gone.
+        let unknown = |recipient: &Recipient| {
+            recipient.action == Action::Failed && recipient.status.is_none()
+        };
+        if !part.is_closed() && found.len() > before && found.last().is_some_and(unknown) {
+            found.pop();
+        }
     }
     found
 }
@@ -120,9 +128,24 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
     ];
     for (field, words) in said {
         if let Some(words) = words.filter(|_| recipient.diagnostic.is_none()) {
-            words::take(&mut recipient, without_type(words));
+            // `x-unix; 77` is the exit status of a delivery program: the type is part of the words.
+            let is_local = words
+                .get(..6)
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
+            words::take(
+                &mut recipient,
+                if is_local { words } else { without_type(words) },
+            );
             recipient.source = field.to_owned();
         }
+    }
+    // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
+    let words = recipient.diagnostic.as_deref().unwrap_or_default();
+    if recipient.action == Action::Delayed && words.contains("Envelope expired") {
+        recipient.action = Action::Failed;
+    }
+    if let Some(category) = get("X-PowerMTA-BounceCategory") {
+        words::append(&mut recipient, &format!("(PowerMTA: {category})"));
     }
     Some(recipient)
 }

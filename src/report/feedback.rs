@@ -1,7 +1,10 @@
 //! Complaints: feedback reports (RFC 5965), and the older forms of AOL and Hotmail.
 //!
-//! Only told apart: a complaint is no failure, and who complained is often hidden.
+//! A complaint is no failure. Who complained is often hidden.
 
+use super::address::{self, Address};
+use super::fields;
+use super::header::Header;
 use super::mail::Mail;
 
 /// The field or line that makes the mail a complaint.
@@ -25,4 +28,22 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
         return Some("'Email Feedback Report' in Subject (AOL)".to_owned());
     }
     None
+}
+
+/// Who complained: `Original-Rcpt-To` (RFC 5965 section 3.2, may come several times), or what Hotmail adds to the mail.
+pub(super) fn complainants(mail: &Mail<'_>, returned: Option<&Header<'_>>) -> Vec<Address> {
+    let mut found: Vec<Address> = Vec::new();
+    let mut add = |value: &str| found.extend(address::in_text(value));
+    for part in mail.parts_of("message/feedback-report") {
+        for field in fields::groups(&part.text()).iter().flatten() {
+            if field.name.eq_ignore_ascii_case("Original-Rcpt-To") {
+                add(&field.value);
+            }
+        }
+    }
+    let hotmail = returned.and_then(|header| header.text("X-HmXmrOriginalRecipient"));
+    add(&hotmail.unwrap_or_default());
+    found.sort();
+    found.dedup();
+    found
 }

@@ -26,8 +26,11 @@ impl<'x> Header<'x> {
         let mut fields: Vec<Field<'x>> = Vec::with_capacity(24);
         let mut at = 0;
         while at < bytes.len() {
-            let end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n);
-            let next = (end + 1).min(bytes.len());
+            let Some(length) = memchr(b'\n', &bytes[at..]) else {
+                break; // a line that breaks off: half an address would be somebody else's
+            };
+            let end = at + length;
+            let next = end + 1;
             let line = without_cr(&bytes[at..end]);
             if line.is_empty() {
                 return (Header { fields }, &bytes[next..]);

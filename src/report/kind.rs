@@ -16,16 +16,20 @@ pub(super) fn read(report: &mut Report, mail: &Mail<'_>, limits: &mut Vec<Limit>
 
 fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Vec<Limit>) {
     let returned = mail.returned().map(mime::Part::bytes);
-    if let Some(bytes) = &returned {
-        let (header, _) = Header::split(bytes, limits);
-        report.original = original::of(&header);
+    let header = returned
+        .as_ref()
+        .map(|bytes| Header::split(bytes, limits).0);
+    if let Some(header) = &header {
+        report.original = original::of(header);
     }
     if let Some(evidence) = feedback::evidence(mail) {
+        report.complainants = feedback::complainants(mail, header.as_ref());
         return decide(report, Kind::Feedback, evidence);
     }
     let notes = mail.notes().join("\n");
     if let Some(found) = prose::notification::read(&notes) {
         report.recipients = found.recipients;
+        report.complainants = found.complainants;
         report.original = found.original;
         return decide(report, found.kind, "an Amazon SES notification".to_owned());
     }

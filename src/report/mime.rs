@@ -19,6 +19,7 @@ use std::borrow::Cow;
 pub(super) struct Part<'x> {
     pub(super) media: Media,
     body: &'x [u8],
+    closed: bool,
 }
 
 /// What a header says of its body: `Content-Type` in lower case, and `Content-Transfer-Encoding`.
@@ -121,7 +122,7 @@ impl<'x> Walk<'_, 'x> {
             if body[at] == b'-'
                 && let Some((level, last)) = self.boundary(&body[at..next])
             {
-                self.leave(&body[..at]);
+                self.leave(&body[..at], true);
                 if self.parts.len() >= MAX_PARTS {
                     limits::hit(self.limits, Limit::Parts);
                     return;
@@ -140,7 +141,7 @@ impl<'x> Walk<'_, 'x> {
                 at = next;
             }
         }
-        self.leave(body);
+        self.leave(body, false);
     }
 
     /// The level of the boundary that a line is, and whether it is the closing one.
@@ -171,14 +172,19 @@ impl<'x> Walk<'_, 'x> {
     }
 
     /// Ends the part that we are in.
-    fn leave(&mut self, read: &'x [u8]) {
+    fn leave(&mut self, read: &'x [u8], mut closed: bool) {
         if let Some((media, start)) = self.part.take() {
             let mut body = read.get(start..).unwrap_or_default();
             if body.len() > MAX_TEXT && media.name.starts_with("text/") {
                 limits::hit(self.limits, Limit::Size);
                 body = &body[..MAX_TEXT];
+                closed = false;
             }
-            self.parts.push(Part { media, body });
+            self.parts.push(Part {
+                media,
+                body,
+                closed,
+            });
         }
     }
 }
@@ -187,6 +193,11 @@ impl<'x> Part<'x> {
     /// Whether this is the text in front of the first part of a multipart body.
     pub(super) fn is_preamble(&self) -> bool {
         self.media.is_multipart()
+    }
+
+    /// Whether a boundary ends it; else the mail may be cut short.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// The bytes with their transfer encoding (RFC 2045) undone.
@@ -217,10 +228,30 @@ impl<'x> Part<'x> {
             (None, Cow::Borrowed(bytes)) => String::from_utf8_lossy(bytes),
             (None, Cow::Owned(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         };
+        let text = if self.closed { text } else { finished(text) };
         if self.media.name == "text/html" {
             Cow::Owned(html::to_text(&text))
         } else {
             text
+        }
+    }
+}
+
+/// The text without a last line that breaks off: half an address would be somebody else's.
+fn finished(text: Cow<'_, str>) -> Cow<'_, str> {
+    let whole = match text.rfind('\n') {
+        Some(end) => end + 1,
+        // All in one line, as JSON is: only an address at its very end is in doubt.
+        None => match text.rfind(char::is_whitespace) {
+            last if text[last.unwrap_or(0)..].contains('@') => last.unwrap_or(0),
+            _ => text.len(),
+        },
+    };
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..whole]),
+        Cow::Owned(mut text) => {
+            text.truncate(whole);
+            Cow::Owned(text)
         }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct Phrases {
     pub(super) daemon: Words,
     /// In `Subject`: bounces.
     pub(super) bounce: Words,
+    /// In `Subject`: notices of success.
+    pub(super) success: Words,
     /// At the start of `Subject`: automatic replies.
     pub(super) answer: Words,
     /// In `Subject`: challenges.
@@ -128,6 +130,7 @@ struct Text {
 struct Header {
     daemon: Vec<String>,
     bounce: Vec<String>,
+    success: Vec<String>,
     answer: Vec<String>,
     challenge: Vec<String>,
 }
@@ -160,6 +163,7 @@ impl Phrases {
             courtesy: Words::of(file.text.courtesy),
             daemon: Words::of(file.header.daemon),
             bounce: Words::of(file.header.bounce),
+            success: Words::of(file.header.success),
             answer: Words::of(file.header.answer),
             challenge: Words::of(file.header.challenge),
         }
@@ -180,6 +184,7 @@ mod tests {
             &PHRASES.courtesy,
             &PHRASES.daemon,
             &PHRASES.bounce,
+            &PHRASES.success,
             &PHRASES.answer,
             &PHRASES.challenge,
         ];

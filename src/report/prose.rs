@@ -70,7 +70,10 @@ pub(super) fn read<'x>(
     if !certain && !suspicious || somebody_else && failed.is_empty() {
         return None;
     }
-    if let Some(phrase) = signs.delivered.filter(|_| failed.is_empty()) {
+    let succeeded = signs
+        .delivered
+        .or(sender.success.filter(|_| signs.phrase.is_none()));
+    if let Some(phrase) = succeeded.filter(|_| failed.is_empty()) {
         return Some(Found {
             kind: Kind::DeliveryNotice,
             recipients: Vec::new(),

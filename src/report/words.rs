@@ -30,6 +30,12 @@ pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
     recipient.diagnostic = Some(line);
 }
 
+/// Adds a remark to the words.
+pub(in crate::report) fn append(recipient: &mut Recipient, remark: &str) {
+    let words = recipient.diagnostic.take().unwrap_or_default();
+    recipient.diagnostic = Some(format!("{words} {}", remark.trim()).trim_start().to_owned());
+}
+
 /// Whether what was said tells nothing: no words at all, only codes and the address itself, or the first line of a reply
 /// that goes on (`550-5.7.1 first`).
 pub(in crate::report) fn are_poor(recipient: &Recipient) -> bool {
@@ -44,6 +50,8 @@ pub(in crate::report) fn are_poor(recipient: &Recipient) -> bool {
         None => true,
         // `(expanded from: <a@b>)` is where it came from, not what happened.
         Some("(expanded" | "(generated" | "(ultimately") => words.nth(1).is_none(),
+        // The exit status of a delivery program, without what it said.
+        Some("x-unix;" | "X-Unix;" | "X-UNIX;") => words.next().is_none(),
         Some(_) => goes_on(diagnostic),
     }
 }

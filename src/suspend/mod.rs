@@ -1,15 +1,17 @@
 //! Pending suspensions → HTTP: tells each platform which addresses to stop mailing, until it answers.
 //!
-//! It works off what the ledger holds and never decides whom to suspend. Each platform has a [`worker`] of its own, so one that
+//! It works off what the ledger holds and never decides whom to suspend. Each platform has a `worker` of its own, so one that
 //! is down, slow or hanging delays nothing but its own suspensions.
 //!
 //! - `worker`: takes what is due for one platform, posts it, judges the answers
 //! - `resolver`: where a platform's suspend URLs come from; `notice`: what is sent beside the URL
 //! - `client`: HTTP, bounded in time and memory
 //! - `answer`: what came of a request, and what it means (pure)
-//! - `breaker`, `backoff`: when to ask again (pure); `outage`: what the operator is told of it
+//! - `breaker`, `backoff`: when to ask again (pure)
+//! - `announce`, `outage`: what the operator is told
 //! - `recorder`: what came of the attempts → ledger, in batches
 
+mod announce;
 mod answer;
 mod backoff;
 mod breaker;
@@ -159,7 +161,7 @@ fn mention_orphans(ledger: &Ledger, domains: &[String]) {
         if !domains.contains(&domain) {
             warn!(
                 domain,
-                "{count} suspensions wait for {domain}, which is not configured. They are kept, and posted once it is again."
+                "{domain} is not configured, and has pending suspensions: {count}. They are kept, and posted once it is configured again."
             );
         }
     }

@@ -65,7 +65,7 @@ impl Outage {
     /// A suspension that was decided at `created` was delivered.
     pub fn delivered(&mut self, created: SystemTime) {
         if let Some(current) = &mut self.0
-            && current.answered.is_some_and(|(_, wall)| created < wall)
+            && current.answered.is_none_or(|(_, wall)| created < wall)
         {
             current.late += 1;
         }
@@ -91,7 +91,7 @@ impl Outage {
         let lasted = words(answered - since);
         info!(
             domain = platform,
-            late, "{platform} works again after {lasted}; {late} suspensions were delivered late."
+            late, "{platform} works again after {lasted}; suspensions delivered late: {late}."
         );
     }
 }

@@ -3,7 +3,10 @@
 use super::answer::{Unreachable, retry_after};
 use super::client::Client;
 use crate::config::{Target, Template};
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
+use http::header::{
+    ACCEPT, AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue,
+    LAST_MODIFIED, PRAGMA, RETRY_AFTER, VARY,
+};
 use http::{Request, Response, StatusCode};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use serde::Deserialize;
@@ -95,7 +98,7 @@ impl Document {
             .url
             .parse()
             .map_err(|error| no_url(format!("{} is no URL: {error}", self.url)))?;
-        let mut answer = client.get(&url, headers).await?;
+        let mut answer = for_caching(client.get(&url, headers).await?);
         if answer.status() == StatusCode::NOT_MODIFIED
             && let Some(known) = cached.take()
         {
@@ -108,7 +111,8 @@ impl Document {
                 }
                 // It is about another document than the one that was asked about: ask for all of it.
                 AfterResponse::Modified(..) => {
-                    answer = client.get(&url, request.headers().clone()).await?;
+                    let headers = request.headers().clone();
+                    answer = for_caching(client.get(&url, headers).await?);
                 }
             }
         }
@@ -134,13 +138,42 @@ impl Cached {
         answer: &Response<B>,
         now: SystemTime,
     ) -> Option<Cached> {
-        let usable = policy.time_to_live(now) + stale_if_error(answer.headers());
+        let fresh = policy.time_to_live(now);
+        let usable = fresh.saturating_add(stale_if_error(answer.headers()));
         Some(Cached {
             template,
             policy,
             usable_until: now.checked_add(usable)?,
         })
     }
+}
+
+/// What the rules of caching look at; the rest of the headers would only be kept.
+const FOR_CACHING: [HeaderName; 9] = [
+    AGE,
+    CACHE_CONTROL,
+    DATE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    PRAGMA,
+    RETRY_AFTER,
+    VARY,
+];
+
+/// Drops all other headers, and an `Age` beyond all sense, which would overflow the sums that are made with it.
+fn for_caching<B>(mut answer: Response<B>) -> Response<B> {
+    let mut kept = HeaderMap::new();
+    for name in FOR_CACHING {
+        for value in answer.headers().get_all(&name) {
+            let sane = |age: &HeaderValue| age.to_str().is_ok_and(|age| age.parse::<u32>().is_ok());
+            if name != AGE || sane(value) {
+                kept.append(name.clone(), value.clone());
+            }
+        }
+    }
+    *answer.headers_mut() = kept;
+    answer
 }
 
 /// For how long beyond its freshness an answer may be used when asking fails.
@@ -213,7 +246,6 @@ fn no_url(why: String) -> Unreachable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::HeaderValue;
 
     #[test]
     fn a_relative_template_is_completed() {
@@ -266,5 +298,19 @@ mod tests {
         let value = HeaderValue::from_static("max-age=1, stale-if-error=600");
         headers.insert(CACHE_CONTROL, value);
         assert_eq!(stale_if_error(&headers), Duration::from_secs(600));
+    }
+
+    #[test]
+    fn an_age_that_would_overflow_is_dropped() {
+        let kept = |age: &'static str| {
+            let mut answer = Response::new(());
+            answer
+                .headers_mut()
+                .insert(AGE, HeaderValue::from_static(age));
+            for_caching(answer).headers().contains_key(AGE)
+        };
+        assert!(kept("86400"));
+        assert!(!kept("18446744073709551615"));
+        assert!(!kept("-1"));
     }
 }

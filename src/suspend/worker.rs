@@ -3,6 +3,7 @@
 //! It registers for the bell before it looks, so that no suspension is missed, and looks now and then without being rung
 //! for. What it has taken stays in its hand until the ledger holds what came of it, so that nothing is posted twice.
 
+use super::announce::announce;
 use super::answer::{Asked, Meaning, Strain, Unreachable, meaning, words};
 use super::breaker::{Breaker, Leave};
 use super::client::{Client, ClientError};
@@ -12,7 +13,7 @@ use super::resolver::Resolver;
 use super::{Pace, Stop, notice, settlement};
 use crate::config::{Body, Platform, Template};
 use crate::ledger::{Ledger, LedgerError, Suspension, SuspensionId};
-use crate::telemetry::{Blocks, Printable};
+use crate::telemetry::Blocks;
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep_until, timeout};
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// How many suspensions are taken from the ledger at a time.
 const BATCH: usize = 256;
@@ -137,6 +138,11 @@ impl Worker {
                     finishing = true;
                     self.want_look();
                 }
+                () = rung.as_mut() => {
+                    rung.set(bell.notified());
+                    self.want_look();
+                }
+                Some(id) = settled.recv() => self.settled(id),
                 Some(event) = self.tasks.join_next() => match event {
                     Ok(event) => self.on(event, &done),
                     Err(error) => match error.try_into_panic() {
@@ -145,11 +151,6 @@ impl Worker {
                         Err(_) => return,
                     },
                 },
-                Some(id) = settled.recv() => self.settled(id),
-                () = rung.as_mut() => {
-                    rung.set(bell.notified());
-                    self.want_look();
-                }
                 () = next_look => self.want_look(),
             }
         }
@@ -346,7 +347,8 @@ impl Worker {
         if let Meaning::Delivered | Meaning::NothingToStop = meaning {
             self.outage.delivered(suspension.created);
         }
-        self.announce(&suspension, meaning, &said, again);
+        let outage = self.breaker.leave(now) != Leave::Everything;
+        announce(&self.domain, &suspension, meaning, &said, again, outage);
         self.common.blocks.answered(suspension.id, &said);
         // The recorder outlives the workers.
         let _ = self.common.recorder.send(Attempt {
@@ -382,44 +384,58 @@ impl Worker {
         };
         Some(wall + wait)
     }
+}
 
-    /// One line for each outcome.
-    fn announce(
-        &self,
-        suspension: &Suspension,
-        meaning: Meaning,
-        said: &str,
-        again: Option<SystemTime>,
-    ) {
-        let address = Printable(suspension.address.as_str());
-        let domain = self.domain.as_str();
-        match (meaning, again) {
-            (Meaning::Delivered, _) => {
-                info!(%address, domain, "{address} is suspended at {domain}: {said}");
-            }
-            (Meaning::NothingToStop, _) => {
-                info!(%address, domain, "{address} is not known at {domain}, so there is nothing to stop: {said}");
-            }
-            (Meaning::Passing(_), Some(again)) => {
-                let wait = again.duration_since(SystemTime::now()).unwrap_or_default();
-                let wait = wait.as_secs();
-                let open = self.breaker.leave(Instant::now()) != Leave::Everything;
-                // During an outage, it is the outage that is talked about.
-                match open {
-                    true => {
-                        debug!(%address, domain, "{address} could not be suspended at {domain} yet: {said}.")
-                    }
-                    false => {
-                        warn!(%address, domain, "{address} could not be suspended at {domain} yet: {said}; next try in {wait} s.")
-                    }
-                }
-            }
-            (Meaning::Passing(_), None) => {
-                error!(%address, domain, "{address} could not be suspended at {domain} and is given up: {said}; see: bouncedemails retry");
-            }
-            (Meaning::Refused, _) => {
-                error!(%address, domain, "{address} could not be suspended, {domain} refuses it: {said}; once mended there, see: bouncedemails retry");
-            }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Cause;
+
+    fn worker(folder: &std::path::Path) -> Worker {
+        let (recorder, _) = mpsc::unbounded_channel();
+        let platform = serde_yaml::from_str("base_url: 'http://localhost/{address}'").unwrap();
+        let common = Common {
+            ledger: Ledger::open(&folder.join("bounced_emails.db")).unwrap(),
+            bell: Arc::default(),
+            blocks: Arc::default(),
+            recorder,
+            max_age: Duration::from_secs(1),
+            pace: Pace::default(),
+        };
+        Worker::new("a.example", &platform, common).unwrap()
+    }
+
+    fn suspension(id: i64) -> Suspension {
+        Suspension {
+            id: SuspensionId(id),
+            address: "a@x.example".parse().unwrap(),
+            platform: "a.example".to_owned(),
+            created: SystemTime::UNIX_EPOCH,
+            attempts: 0,
+            cause: Cause {
+                bounce_type: "hard".to_owned(),
+                reason: "userunknown".to_owned(),
+                status: None,
+                diagnostic: None,
+                message_id: None,
+            },
         }
+    }
+
+    /// The look read the ledger before the settlement was written, and its result came after.
+    #[tokio::test]
+    async fn what_was_settled_during_a_look_is_not_posted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut worker = worker(folder.path());
+        let (done, _) = mpsc::unbounded_channel();
+        worker.hand.insert(SuspensionId(1));
+        worker.looking = Looking::UnderWay { again: false };
+        worker.settled(SuspensionId(1));
+        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
+        assert!(worker.tasks.is_empty() && worker.hand.is_empty());
+        // From now on it is a new one.
+        worker.looking = Looking::UnderWay { again: false };
+        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
+        assert!(!worker.tasks.is_empty() && !worker.hand.is_empty());
     }
 }

@@ -80,15 +80,24 @@ impl Configuration {
 
     /// How many soft bounces each address has, as the ledger keeps it; the prototype's own columns.
     pub fn counters(&self) -> BTreeMap<String, u32> {
+        self.ask("SELECT bounced_address, counter FROM temporary_bounces WHERE counter > 0")
+    }
+
+    /// How many bounces of each address were decided on.
+    pub fn history(&self) -> BTreeMap<String, u32> {
+        self.ask("SELECT bounced_address, count(*) FROM bounces GROUP BY bounced_address")
+    }
+
+    fn ask(&self, query: &str) -> BTreeMap<String, u32> {
         let open = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database = Connection::open_with_flags(self.database(), open).expect("a database");
         database
-            .prepare("SELECT bounced_address, counter FROM temporary_bounces WHERE counter > 0")
+            .prepare(query)
             .and_then(|mut query| {
                 let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 rows.collect()
             })
-            .expect("the prototype's table")
+            .expect("the tables are there")
     }
 
     /// Writes `config.yml` and returns its path.

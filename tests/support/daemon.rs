@@ -103,6 +103,20 @@ impl Daemon {
         }
     }
 
+    /// Waits until it has printed this many lines.
+    pub fn wait_for_lines(&self, count: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = self.output.seen.lock();
+        while seen.lines.len() < count {
+            let late = self
+                .output
+                .changed
+                .wait_until(&mut seen, deadline)
+                .timed_out();
+            assert!(!late, "{} lines instead of {count}", seen.lines.len());
+        }
+    }
+
     /// How many lines hold `part` by now.
     pub fn count(&self, part: &str) -> usize {
         let seen = self.output.seen.lock();

@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -91,6 +92,8 @@ pub struct Platform {
 
 struct Shared {
     requests: Mutex<Vec<Request>>,
+    /// The paths of all POSTs.
+    posted: Mutex<BTreeSet<String>>,
     arrived: Condvar,
     decide: Mutex<Decide>,
     connections: AtomicUsize,
@@ -115,6 +118,7 @@ impl Platform {
         let port = listener.local_addr().expect("it is bound").port();
         let shared = Arc::new(Shared {
             requests: Mutex::new(Vec::new()),
+            posted: Mutex::new(BTreeSet::new()),
             arrived: Condvar::new(),
             decide: Mutex::new(Box::new(decide)),
             connections: AtomicUsize::new(0),
@@ -159,6 +163,31 @@ impl Platform {
     /// The paths of all POSTs by now.
     pub fn posts(&self) -> Vec<String> {
         posts(&self.shared.requests.lock())
+    }
+
+    /// Waits until there was at least one POST to each of these paths.
+    pub fn wait_for_all(&self, paths: &BTreeSet<String>) {
+        let mut requests = self.shared.requests.lock();
+        loop {
+            let missing = {
+                let posted = self.shared.posted.lock();
+                // The usual case is quick: too few.
+                match posted.len() < paths.len() {
+                    true => paths.len() - posted.len(),
+                    false => paths.difference(&posted).count(),
+                }
+            };
+            if missing == 0 {
+                return;
+            }
+            // Patient as long as something happens.
+            let late = self
+                .shared
+                .arrived
+                .wait_for(&mut requests, PATIENCE)
+                .timed_out();
+            assert!(!late, "{missing} of {} paths got no POST", paths.len());
+        }
     }
 
     /// Waits until there were `count` POSTs; returns the paths of all.
@@ -213,6 +242,9 @@ impl Shared {
         let mut reading = BufReader::new(reading);
         while let Some(request) = read_request(&mut reading) {
             let answer = (self.decide.lock())(&request);
+            if request.method == "POST" {
+                self.posted.lock().insert(request.path.clone());
+            }
             self.requests.lock().push(request);
             self.arrived.notify_all();
             if !self.act(answer, &stream) {

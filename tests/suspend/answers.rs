@@ -195,6 +195,7 @@ fn what_was_tried_for_too_long_is_given_up() {
     );
     bench.log.wait_for(&[
         "ERROR old@x.example",
-        "too-old.example and is given up: 500",
+        "at too-old.example for too long and is given up",
+        ": 500",
     ]);
 }

@@ -33,7 +33,7 @@ fn a_platform_that_is_down_is_told_everything_once_it_is_up() {
     bench.wait_for_state("down.example", "delivered");
     let end = bench.log.wait_for(&[
         "INFO down.example works again after",
-        "500 suspensions were delivered late",
+        "suspensions delivered late: 500.",
     ]);
     assert_eq!(
         bench.log.lines("down.example cannot be told").len(),
@@ -158,8 +158,8 @@ fn a_platform_that_misbehaves_slows_nobody_else() {
     bench.suspend("healthy.example", &texts(&addresses));
     healthy.wait_for_posts(COUNT);
     let taken = start.elapsed();
-    // A second or two; other tests may keep the machine busy. Behind the hanging ones it would be a minute.
-    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    // A second or two on an idle machine. Behind the hanging ones it would be a minute, on any.
+    assert!(taken < Duration::from_secs(20), "{taken:?}");
     println!("{COUNT} suspensions of the healthy platform took {taken:?}.");
     bench.wait_for_state("healthy.example", "delivered");
     let hanging = bench.rows("sick-hanging.example");

@@ -170,3 +170,41 @@ fn a_document_without_end_is_not_read() {
         "more than 65536 bytes",
     ]);
 }
+
+#[test]
+fn headers_beyond_all_sense_harm_nobody() {
+    const MOST: &str = "18446744073709551615";
+    for (domain, header, value) in [
+        ("age.example", "Age", MOST.to_owned()),
+        (
+            "max-age.example",
+            "Cache-Control",
+            format!("max-age={MOST}"),
+        ),
+        (
+            "stale.example",
+            "Cache-Control",
+            format!("max-age=5, stale-if-error={MOST}"),
+        ),
+        (
+            "date.example",
+            "Date",
+            "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
+        ),
+        (
+            "expires.example",
+            "Expires",
+            "Fri, 31 Dec 9999 23:59:59 GMT".to_owned(),
+        ),
+        ("vary.example", "Vary", "*, : ,,".to_owned()),
+        ("etag.example", "ETag", "\"a\", W/".to_owned()),
+    ] {
+        let domain = format!("no-sense-{domain}");
+        let platform = platform(move |_| document().header(header, &value));
+        let bench = bench(&domain, &platform);
+        for address in ["a@x.example", "b@x.example"] {
+            bench.suspend(&domain, &[address]);
+            bench.wait_for_state(&domain, "delivered");
+        }
+    }
+}

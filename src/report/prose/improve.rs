@@ -22,6 +22,19 @@ pub(in crate::report) fn improve(said: &str, recipients: &mut [Recipient]) {
     }
 }
 
+/// `x-unix; 77 `, where a local delivery program failed: its words follow on it.
+fn local_exit(recipient: &Recipient) -> String {
+    let words = recipient.diagnostic.as_deref().unwrap_or_default();
+    let is_local = words
+        .get(..6)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
+    if is_local {
+        format!("{words} ")
+    } else {
+        String::new()
+    }
+}
+
 /// Dovecot's delivery agent puts its reason only here: `Your message to <a@b> was automatically rejected:` and the reason
 /// on the next line (mail-send.c, `rejection_reason`). It decided; a Diagnostic-Code beside it is a relay's.
 fn dovecot_reason(lines: &[&str]) -> Option<String> {
@@ -47,7 +60,9 @@ pub(super) fn with(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
         if let Some(about) = about {
             recipient.command = recipient.command.or(about.command);
             if words::are_poor(recipient) && !words::are_poor(about) {
-                words::take(recipient, about.diagnostic.as_deref().unwrap_or_default());
+                let exit = local_exit(recipient);
+                let words = about.diagnostic.as_deref().unwrap_or_default();
+                words::take(recipient, &format!("{exit}{words}"));
                 recipient.source.clone_from(&about.source);
             }
         }
@@ -61,9 +76,14 @@ pub(super) fn with(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
                 recipient.source = told::source(signs, "SMTP dialogue");
             }
         }
-        if single && recipient.diagnostic.is_none() {
-            words::take(recipient, &gist::of(lines));
-            recipient.source = told::source(signs, "whole");
+        if single && words::are_poor(recipient) {
+            let transcript =
+                told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
+            let all = || recipient.diagnostic.is_none().then(|| gist::of(lines));
+            if let Some(said) = transcript.filter(|said| !said.is_empty()).or_else(all) {
+                words::take(recipient, &format!("{}{said}", local_exit(recipient)));
+                recipient.source = told::source(signs, "whole");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 pub(in crate::report) struct Notification {
     pub(in crate::report) kind: Kind,
     pub(in crate::report) recipients: Vec<Recipient>,
+    pub(in crate::report) complainants: Vec<Address>,
     pub(in crate::report) original: Original,
 }
 
@@ -61,6 +62,7 @@ fn notification(value: &Value) -> Option<Notification> {
     Some(Notification {
         kind,
         recipients,
+        complainants: complained(value.get("complaint")),
         original: original(value.get("mail")),
     })
 }
@@ -105,6 +107,12 @@ fn bounced(bounce: &Value, list: &str, action: Action) -> Vec<Recipient> {
         .flatten()
         .filter_map(recipient)
         .collect()
+}
+
+fn complained(complaint: Option<&Value>) -> Vec<Address> {
+    let list = complaint.and_then(|complaint| complaint.get("complainedRecipients")?.as_array());
+    let address = |entry: &Value| entry.get("emailAddress")?.as_str()?.parse().ok();
+    list.into_iter().flatten().filter_map(address).collect()
 }
 
 fn original(mail: Option<&Value>) -> Original {

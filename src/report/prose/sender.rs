@@ -10,6 +10,8 @@ pub(in crate::report) struct Sender {
     pub(super) is_daemon: bool,
     /// The words in the subject that bounces have.
     pub(super) subject: Option<&'static str>,
+    /// The words in the subject that notices of success have.
+    pub(super) success: Option<&'static str>,
     /// It calls itself an answer: a vacation reply, a read receipt.
     pub(in crate::report) is_answer: bool,
     /// A mailing list passed it on.
@@ -33,6 +35,7 @@ impl Sender {
         Sender {
             is_daemon: from.contains("<>") || PHRASES.daemon.find(&from).is_some(),
             subject: PHRASES.bounce.find(&subject),
+            success: PHRASES.success.find(&subject),
             is_list: mail.header.has("List-Id") || mail.header.has("List-Post"),
             is_answer: PHRASES.answer.start(bare),
         }

@@ -3,7 +3,7 @@
 use super::named::{self, Form, Named};
 use super::signs::Signs;
 use super::text::{self, Text};
-use super::transcript::{Transcript, is_failure};
+use super::transcript::{Transcript, is_failure, is_summary};
 use super::{gist, improve};
 use crate::diagnosis::smtp_reply;
 use crate::report::address::Address;
@@ -54,14 +54,24 @@ pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) ->
         named.extend_from_slice(&transcript.named);
         named.sort_by_key(|named| named.line);
     }
+    let alone = named
+        .windows(2)
+        .all(|pair| pair[0].address.key() == pair[1].address.key());
     let mut recipients: Vec<Recipient> = Vec::new();
+    let mut places: Vec<usize> = Vec::new();
     let mut index = HashMap::new();
     let mut first = 0;
     while first < named.len() {
         let same = |other: &&Named| other.address.key() == named[first].address.key();
         let next = first + named[first..].iter().take_while(same).count();
         let until = named.get(next).map_or(lines.len(), |next| next.line);
-        let recipient = from_lines(lines, &named[first], until, signs, &transcript);
+        let below = &lines[named[first].line + 1..until.max(named[first].line + 1)];
+        let below = if alone {
+            below
+        } else {
+            without_transcript(below)
+        };
+        let recipient = from_lines(lines, &named[first], below, signs, &transcript);
         match index.get(&recipient.address.key()) {
             Some(&known) => replace_if_better(&mut recipients[known], recipient),
             None if recipients.len() >= MAX_RECIPIENTS => {
@@ -71,11 +81,52 @@ pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) ->
             None => {
                 index.insert(recipient.address.key(), recipients.len());
                 recipients.push(recipient);
+                places.push(named[first].line);
             }
         }
         first = next;
     }
+    if let [recipient] = recipients.as_mut_slice() {
+        if words::are_poor(recipient) {
+            words::take(recipient, &gist::of(lines));
+        }
+    } else {
+        share_words(&mut recipients, &places, lines);
+    }
     recipients
+}
+
+/// Gives words to recipients that have none of their own: those of the list that they stand in, or else what stands above
+/// all names. Never those of somebody else further down.
+fn share_words(recipients: &mut [Recipient], places: &[usize], lines: &[&str]) {
+    let Some(&top) = places.iter().min() else {
+        return;
+    };
+    let above = gist::of(&lines[..top]);
+    let mut listed: Option<(usize, String)> = None;
+    for (recipient, &place) in recipients.iter_mut().zip(places).rev() {
+        if words::are_poor(recipient) {
+            let in_list = listed.as_ref().filter(|(next, _)| *next == place + 1);
+            let words = in_list.map_or(above.as_str(), |(_, words)| words.as_str());
+            words::take(recipient, words);
+        }
+        listed = recipient.diagnostic.clone().map(|words| (place, words));
+    }
+}
+
+/// Where several failed, a dialogue below the last of them is not about that one alone; the replies in it that name
+/// somebody are found by [`Transcript`].
+fn without_transcript<'a, 'x>(lines: &'a [&'x str]) -> &'a [&'x str] {
+    let end = transcript_heading(lines).unwrap_or(lines.len());
+    &lines[..end]
+}
+
+/// The line under which Sendmail puts the dialogue, and what delivery programs said.
+pub(super) fn transcript_heading(lines: &[&str]) -> Option<usize> {
+    lines.iter().position(|line| {
+        let words = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+        text::starts_with(words, "transcript of session follows")
+    })
 }
 
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
@@ -93,26 +144,23 @@ fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
 fn from_lines(
     lines: &[&str],
     named: &Named,
-    until: usize,
+    below: &[&str],
     signs: Signs,
     transcript: &Transcript,
 ) -> Recipient {
     let mut recipient = fresh(named.address.clone(), signs, Some(named.line));
     recipient.original_recipient.clone_from(&named.original);
     let inline = &lines[named.line][named.words_from..];
-    let below = &lines[named.line + 1..until.max(named.line + 1)];
     words::take(&mut recipient, &gist::behind(inline, below));
     // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
-    if let Some(reply) = below.iter().position(|line| is_failure(line.trim_start())) {
+    let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
+    if let Some(reply) = below.iter().position(is_reply) {
         words::take(&mut recipient, &gist::behind("", &below[reply..]));
     }
     // What the remote said beats all summaries.
     if let Some(reply) = transcript.about(&recipient.address) {
         recipient.command = reply.command.or(recipient.command);
         words::take(&mut recipient, &reply.text);
-    }
-    if words::are_poor(&recipient) {
-        words::take(&mut recipient, &gist::of(lines));
     }
     recipient
 }
@@ -121,12 +169,6 @@ fn from_lines(
 /// that recipient.
 pub(super) fn take_gist(recipients: &mut [Recipient], lines: &[&str]) {
     let [recipient] = recipients else {
-        for recipient in recipients
-            .iter_mut()
-            .filter(|recipient| recipient.diagnostic.is_none())
-        {
-            words::take(recipient, &gist::of(lines));
-        }
         return;
     };
     if recipient.reply_code.is_none() && recipient.status.is_none() {

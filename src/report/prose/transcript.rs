@@ -122,10 +122,7 @@ impl Transcript {
                 form: Form::Dialogue,
             });
         }
-        let own_words = own.to_ascii_lowercase();
-        let recipient_refused = !NOT_THE_RECIPIENT
-            .iter()
-            .any(|words| own_words.contains(words));
+        let recipient_refused = !is_summary(own);
         let heard: Vec<&str> = heard
             .iter()
             .copied()
@@ -202,6 +199,12 @@ fn own_reply(line: &str) -> &str {
         Some((_, reply)) if is_failure(reply) => reply,
         _ => line,
     }
+}
+
+/// Whether a line of Sendmail's own only sums up what stands elsewhere: `554 <a@b>... Service unavailable`.
+pub(super) fn is_summary(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    NOT_THE_RECIPIENT.iter().any(|words| line.contains(words))
 }
 
 /// `550 5.1.1 ...`: a line that starts with a reply code of failure.
