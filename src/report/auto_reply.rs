@@ -23,14 +23,16 @@ const HEADERS: [&str; 14] = [
     "X-Out-Of-Office",
 ];
 
-/// The field or part that makes the mail a read receipt.
+/// The field or part that makes the mail a read receipt. A rejection by the recipient's Sieve script comes in the same
+/// form (RFC 5429 section 2.1.2), but it is none.
 pub(super) fn receipt(mail: &Mail<'_>) -> Option<String> {
     let is_receipt = mail.report_type.as_deref() == Some("disposition-notification")
         || mail
             .parts_of("message/disposition-notification")
             .next()
             .is_some();
-    is_receipt.then(|| "a disposition notification (RFC 8098)".to_owned())
+    let is_rejection = mail.header.contains("Auto-Submitted", "rejected");
+    (is_receipt && !is_rejection).then(|| "a disposition notification (RFC 8098)".to_owned())
 }
 
 /// The field or line that makes the mail an automatic reply.

@@ -139,11 +139,6 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
             recipient.source = field.to_owned();
         }
     }
-    // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
-    let words = recipient.diagnostic.as_deref().unwrap_or_default();
-    if recipient.action == Action::Delayed && words.contains("Envelope expired") {
-        recipient.action = Action::Failed;
-    }
     if let Some(category) = get("X-PowerMTA-BounceCategory") {
         words::append(&mut recipient, &format!("(PowerMTA: {category})"));
     }

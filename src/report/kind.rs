@@ -26,7 +26,7 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
         report.complainants = feedback::complainants(mail, header.as_ref());
         return decide(report, Kind::Feedback, evidence);
     }
-    let notes = mail.notes().join("\n");
+    let notes = mail.notes();
     if let Some(found) = prose::notification::read(&notes) {
         report.recipients = found.recipients;
         report.complainants = found.complainants;

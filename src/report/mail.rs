@@ -50,22 +50,22 @@ impl<'x> Mail<'x> {
             .find(|part| ORIGINALS.contains(&part.media.name.as_str()))
     }
 
-    /// What the mail says to people: its text up to the returned mail. HTML only where there is no plain text; the text in front of the
-    /// first part only where nothing else is there.
-    pub(super) fn notes(&self) -> Vec<Cow<'x, str>> {
-        let texts = |name: &str| -> Vec<Cow<'x, str>> {
-            self.parts
-                .iter()
-                .take_while(|part| !ORIGINALS.contains(&part.media.name.as_str()))
-                .filter(|part| part.media.name == name || part.is_preamble() && name.is_empty())
+    /// What the mail says to people: its text up to the returned mail. HTML only where there is no plain text; the text in
+    /// front of the first part only where nothing else is there.
+    pub(super) fn notes(&self) -> Cow<'x, str> {
+        let is_original = |part: &&Part<'x>| ORIGINALS.contains(&part.media.name.as_str());
+        let spoken = || self.parts.iter().take_while(|part| !is_original(part));
+        let texts = |is: &dyn Fn(&Part<'x>) -> bool| {
+            let mut texts = spoken()
+                .filter(|part| is(part))
                 .map(Part::text)
-                .filter(|text| !text.trim().is_empty())
-                .collect()
+                .filter(|text| !text.trim().is_empty());
+            let first = texts.next()?;
+            Some(texts.fold(first, |all, text| all + "\n" + text))
         };
-        ["text/plain", "text/html", ""]
-            .into_iter()
-            .map(texts)
-            .find(|texts| !texts.is_empty())
+        texts(&|part| part.media.name == "text/plain")
+            .or_else(|| texts(&|part| part.media.name == "text/html"))
+            .or_else(|| texts(&Part::is_preamble))
             .unwrap_or_default()
     }
 }

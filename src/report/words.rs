@@ -1,6 +1,6 @@
 //! The words that were said of a failure, made one line, and what stands in them: codes, the refused command, the host.
 
-use super::types::{Command, Recipient};
+use super::types::{Action, Command, Recipient};
 use crate::diagnosis::smtp_reply;
 use aho_corasick::AhoCorasick;
 use std::sync::LazyLock;
@@ -26,6 +26,10 @@ pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
         .is_none_or(|status| (status.subject, status.detail) == (0, 0));
     if vague {
         recipient.status = smtp_reply::status(&line).or(recipient.status);
+    }
+    // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
+    if recipient.action == Action::Delayed && line.contains("Envelope expired") {
+        recipient.action = Action::Failed;
     }
     recipient.diagnostic = Some(line);
 }

@@ -7,11 +7,18 @@ use super::{gist, told};
 use crate::report::address::Address;
 use crate::report::types::Recipient;
 use crate::report::words;
+use memchr::memmem;
 use std::collections::HashMap;
 
 /// What a text says of the recipients of a delivery status part whose fields say too little: better words, and the
 /// refused command, where it names it.
 pub(in crate::report) fn improve(said: &str, recipients: &mut [Recipient]) {
+    if !recipients
+        .iter()
+        .any(|recipient| can_improve(recipient, said))
+    {
+        return;
+    }
     let text = Text::read(said);
     let signs = signs::read(&text.lines);
     let told = told::by_lines(&text.lines, signs, &mut Vec::new());
@@ -35,13 +42,25 @@ fn local_exit(recipient: &Recipient) -> String {
     }
 }
 
+const DOVECOT: &str = "was automatically rejected:";
+
 /// Dovecot's delivery agent puts its reason only here: `Your message to <a@b> was automatically rejected:` and the reason
 /// on the next line (mail-send.c, `rejection_reason`). It decided; a Diagnostic-Code beside it is a relay's.
 fn dovecot_reason(lines: &[&str]) -> Option<String> {
-    let at = lines
-        .iter()
-        .position(|line| line.ends_with("was automatically rejected:"))?;
+    let at = lines.iter().position(|line| line.ends_with(DOVECOT))?;
     Some(gist::behind("", &lines[at + 1..])).filter(|reason| !reason.is_empty())
+}
+
+/// Whether the fields said too little, or the text may name the command that they leave out.
+fn can_improve(recipient: &Recipient, said: &str) -> bool {
+    let names_command = || {
+        [&b"in reply to"[..], b">>>", b" RCPT"]
+            .iter()
+            .any(|words| memmem::find(said.as_bytes(), words).is_some())
+    };
+    words::are_poor(recipient)
+        || recipient.command.is_none() && names_command()
+        || said.contains(DOVECOT)
 }
 
 /// Improves recipients with what the lines told of the same addresses.
@@ -77,7 +96,8 @@ pub(super) fn with(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
             }
         }
         if single && words::are_poor(recipient) {
-            let transcript = told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
+            let transcript =
+                told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
             let all = || recipient.diagnostic.is_none().then(|| gist::of(lines));
             if let Some(said) = transcript.filter(|said| !said.is_empty()).or_else(all) {
                 words::take(recipient, &format!("{}{said}", local_exit(recipient)));
