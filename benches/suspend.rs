@@ -3,7 +3,7 @@
 //! `cargo bench --bench suspend`; the server runs in this process and shares its processors.
 
 use bouncedemails::config::{self, Handler};
-use bouncedemails::intake::{Mail, Repeat, Source};
+use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
@@ -15,16 +15,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const PLATFORMS: usize = 3;
 const SUSPENSIONS: usize = 30_000;
 
-/// A server, how many POSTs it got, and who is told when it has all of them.
+/// A server, how many POSTs it got, and who is told when it has as many as are awaited.
 struct Server {
     address: SocketAddr,
     posts: Arc<AtomicUsize>,
+    awaited: Arc<AtomicUsize>,
     all: Arc<Notify>,
+}
+
+impl Server {
+    /// Counts anew, up to `awaited`.
+    fn expect(&self, awaited: usize) {
+        self.awaited.store(awaited, Ordering::Relaxed);
+        self.posts.store(0, Ordering::Relaxed);
+    }
 }
 
 fn main() {
@@ -43,6 +53,13 @@ fn main() {
             rate(whole) / rate(alone)
         );
     }
+    let mut latencies = runtime.block_on(one_at_a_time(&server));
+    latencies.sort();
+    println!(
+        "one suspension alone, from before its commit to its POST: median {:.1?}, 99 % {:.1?}",
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() * 99 / 100]
+    );
 }
 
 /// Starts the built-in platform on threads of its own.
@@ -54,11 +71,19 @@ fn serve() -> Server {
     let server = Server {
         address: listener.local_addr().expect("it is bound"),
         posts: Arc::default(),
+        awaited: Arc::default(),
         all: Arc::default(),
     };
-    let (posts, all) = (server.posts.clone(), server.all.clone());
-    let observer: Observer = Arc::new(move |exchange| {
-        if exchange.address.is_some() && posts.fetch_add(1, Ordering::Relaxed) + 1 == SUSPENSIONS {
+    let Server {
+        posts,
+        awaited,
+        all,
+        ..
+    } = &server;
+    let (posts, awaited, all) = (posts.clone(), awaited.clone(), all.clone());
+    let observer: Observer = Arc::new(move |_| {
+        let posts = posts.fetch_add(1, Ordering::Relaxed) + 1;
+        if posts == awaited.load(Ordering::Relaxed) {
             all.notify_one();
         }
     });
@@ -71,7 +96,7 @@ fn serve() -> Server {
 
 /// The same POSTs with as many connections, and nothing else.
 async fn reqwest_alone(server: &Server) -> Duration {
-    server.posts.store(0, Ordering::Relaxed);
+    server.expect(usize::MAX);
     let url = format!("http://{}/emails/a%40x.example/suspend", server.address);
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -96,9 +121,43 @@ async fn reqwest_alone(server: &Server) -> Duration {
     start.elapsed()
 }
 
+/// A suspender that runs.
+struct Running {
+    ledger: Ledger,
+    handler: Handler,
+    bell: Arc<Notify>,
+    stop: Stop,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(ledger: Ledger, handler: Handler) -> Running {
+        let bell: Arc<Notify> = Arc::default();
+        let blocks = Arc::new(Blocks::default());
+        let pace = Pace::default();
+        let suspender = Suspender::new(&handler, ledger.clone(), bell.clone(), blocks, pace)
+            .expect("HTTP can be set up");
+        let stop = Stop::default();
+        let task = tokio::spawn(suspender.run(stop.clone()));
+        Running {
+            ledger,
+            handler,
+            bell,
+            stop,
+            task,
+        }
+    }
+
+    /// Waits until everything is settled.
+    async fn finish(self) {
+        self.stop.tried.cancel();
+        self.task.await.expect("it does not panic");
+    }
+}
+
 /// Everything: what is pending in the ledger is posted and settled there.
 async fn suspender(server: &Server) -> Duration {
-    server.posts.store(0, Ordering::Relaxed);
+    server.expect(SUSPENSIONS);
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let handler = handler(folder.path(), server.address);
     let ledger = Ledger::open(&handler.dbfile).expect("a new database");
@@ -108,21 +167,35 @@ async fn suspender(server: &Server) -> Duration {
             .record(&entries, &handler, SystemTime::now())
             .expect("it is recorded");
     }
-    let suspender = Suspender::new(
-        &handler,
-        ledger,
-        Arc::default(),
-        Arc::new(Blocks::default()),
-        Pace::default(),
-    )
-    .expect("HTTP can be set up");
-    let stop = Stop::default();
     let start = Instant::now();
-    let running = tokio::spawn(suspender.run(stop.clone()));
+    let running = Running::start(ledger, handler);
     server.all.notified().await;
-    stop.tried.cancel();
-    running.await.expect("it does not panic");
+    running.finish().await;
     start.elapsed()
+}
+
+/// How long one suspension takes while nothing else is to be done.
+async fn one_at_a_time(server: &Server) -> Vec<Duration> {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let handler = handler(folder.path(), server.address);
+    let ledger = Ledger::open(&handler.dbfile).expect("a new database");
+    let running = Running::start(ledger, handler);
+    let mut latencies = Vec::new();
+    for number in 0..300 {
+        server.expect(1);
+        let start = Instant::now();
+        let (ledger, handler) = (running.ledger.clone(), running.handler.clone());
+        let recorded = tokio::task::spawn_blocking(move || {
+            ledger.record(&[entry(number)], &handler, SystemTime::now())
+        });
+        let recorded = recorded.await.expect("it does not panic");
+        recorded.expect("it is recorded");
+        running.bell.notify_waiters();
+        server.all.notified().await;
+        latencies.push(start.elapsed());
+    }
+    running.finish().await;
+    latencies
 }
 
 fn handler(folder: &std::path::Path, server: SocketAddr) -> Handler {
@@ -148,6 +221,7 @@ fn entry(number: usize) -> Entry {
         source: Source::Stdin,
         envelope_recipients: Vec::new(),
         repeat: Repeat::No,
+        session: Session::begin(),
     };
     Entry {
         fingerprint: Fingerprint::of(&mail),

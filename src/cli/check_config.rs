@@ -1,7 +1,7 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Complaints, Config, Target};
+use crate::config::{Amqp, Complaints, Config};
 use anyhow::Context;
 use bytesize::ByteSize;
 use std::fmt::Write as _;
@@ -99,15 +99,7 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         ),
     )?;
     for (domain, platform) in &handler.domains {
-        line(
-            "platform",
-            match &platform.target {
-                Target::Template(template) => format!("{domain}: POST {}", template.as_str()),
-                Target::Xikolo(url) => {
-                    format!("{domain}: POST to the email_suspensions_url that GET {url} gives")
-                }
-            },
-        )?;
+        line("platform", format!("{domain}: {platform}"))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Source, Ticket, amqp};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Source, amqp};
 use crate::ledger::Lock;
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -154,6 +154,7 @@ fn straight() -> mpsc::Receiver<Delivery> {
             source: Source::File("the demo".to_owned()),
             envelope_recipients: Vec::new(),
             repeat: Repeat::No,
+            session: Session::begin(),
         };
         let receipt = Receipt::new(|_| {});
         sender
@@ -191,7 +192,7 @@ async fn through_broker(
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.
-        amqp::run(&amqp, Ticket(0), Arc::new(|_| {}), sender.clone(), stop).await;
+        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), stop).await;
         let options = QueueDeleteOptions::default();
         if let Err(error) = channel
             .queue_delete(amqp.queue.as_str().into(), options)

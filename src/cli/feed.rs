@@ -1,6 +1,6 @@
 //! Mails from files or standard input → the service, as one intake among others.
 
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source};
 use crate::service::Service;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,11 +32,11 @@ impl Tally {
 pub(super) fn feed(
     service: &Service,
     tally: &Arc<Tally>,
-    mails: impl Iterator<Item = anyhow::Result<(Source, Vec<u8>)>>,
+    mails: impl Iterator<Item = anyhow::Result<Mail>>,
 ) -> anyhow::Result<()> {
     let inbox = service.inbox();
     for mail in mails {
-        let (source, raw) = match mail {
+        let mail = match mail {
             Ok(mail) => mail,
             Err(error) => {
                 error!("{error:#}");
@@ -55,16 +55,21 @@ pub(super) fn feed(
                 tally.returned.fetch_add(1, Ordering::Release);
             }
         });
-        let mail = Mail {
-            raw,
-            source,
-            envelope_recipients: Vec::new(),
-            repeat: Repeat::No,
-        };
         let delivery = Delivery { mail, receipt };
         if inbox.blocking_send(delivery).is_err() {
             anyhow::bail!("the engine has died");
         }
     }
     Ok(())
+}
+
+/// A mail that is handed in on purpose.
+pub(super) fn mail(source: Source, raw: Vec<u8>) -> Mail {
+    Mail {
+        raw,
+        source,
+        envelope_recipients: Vec::new(),
+        repeat: Repeat::No,
+        session: Session::begin(),
+    }
 }

@@ -1,7 +1,7 @@
 //! `import`: mails from files, mboxes and Maildirs through the whole pipeline.
 
-use super::Common;
 use super::stdin::through;
+use super::{Common, feed};
 use crate::intake::{Source, files};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
-    let named = |mail: files::Result| mail.map(|(name, raw)| (Source::File(name), raw));
+    let named = |mail: files::Result| mail.map(|(name, raw)| feed::mail(Source::File(name), raw));
     let mails = args
         .paths
         .iter()

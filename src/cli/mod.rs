@@ -5,10 +5,16 @@ mod classify;
 mod demo;
 mod develop_webserver;
 mod feed;
+mod find_address;
 mod import;
+mod quarantine;
+mod reset;
+mod retry;
 mod run;
 mod run_smtpserver;
+mod set_permanent;
 mod stdin;
+mod table;
 pub mod verdict;
 
 use crate::config::{self, ConfigError, Handler, Loaded};
@@ -65,6 +71,13 @@ enum Command {
     Stdin(stdin::Args),
     Import(import::Args),
     Classify(classify::Args),
+    #[command(alias = "find_address")]
+    FindAddress(find_address::Args),
+    #[command(alias = "set_permanent_bounced_address")]
+    SetPermanentBouncedAddress(set_permanent::Args),
+    Reset(reset::Args),
+    Retry(retry::Args),
+    Quarantine(quarantine::Args),
     #[command(alias = "check_config")]
     CheckConfig(check_config::Args),
     Demo(demo::Args),
@@ -85,6 +98,11 @@ pub fn main() -> ExitCode {
         Command::Stdin(args) => stdin::run(&args, &common),
         Command::Import(args) => import::run(&args, &common),
         Command::Classify(args) => classify::run(&args),
+        Command::FindAddress(args) => find_address::run(&args, &common),
+        Command::SetPermanentBouncedAddress(args) => set_permanent::run(&args, &common),
+        Command::Reset(args) => reset::run(&args, &common),
+        Command::Retry(args) => retry::run(&args, &common),
+        Command::Quarantine(args) => quarantine::run(&args, &common),
         Command::CheckConfig(args) => check_config::run(&args, &common),
         Command::Demo(args) => demo::run(&args),
         Command::DevelopWebserver(args) => {

@@ -60,9 +60,8 @@ async fn run_intakes(
     if let Some(amqp) = config.amqp {
         let ledger = service.ledger.clone();
         let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
-        let latest = service.ledger.latest_ticket()?;
         let (inbox, shutdown) = (service.inbox(), shutdown.clone());
-        intakes.spawn(async move { amqp::run(&amqp, latest, forget, inbox, shutdown).await });
+        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
     }
     if let Some((listen, settings)) = smtp {
         let listener = match Listener::from_systemd()? {

@@ -1,9 +1,9 @@
 //! `stdin`: one mail (or an mbox) from standard input, through the whole pipeline, as the pipe of a mail server.
 
 use super::Common;
-use super::feed::{Tally, feed};
+use super::feed::{self, Tally, feed};
 use crate::config::Handler;
-use crate::intake::{Source, files};
+use crate::intake::{Mail, Source, files};
 use crate::ledger::{Lock, LockError};
 use crate::service::{Ending, Service};
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
-    let name = |mail: files::Result| mail.map(|(_, raw)| (Source::Stdin, raw));
+    let name = |mail: files::Result| mail.map(|(_, raw)| feed::mail(Source::Stdin, raw));
     let mails = files::read(std::io::stdin().lock(), "standard input").map(name);
     match through(handler, mails) {
         Ok(tally) if tally.returned() == 0 => Ok(ExitCode::SUCCESS),
@@ -42,7 +42,7 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
 /// A storage fault is not waited out.
 pub(super) fn through(
     handler: Handler,
-    mails: impl Iterator<Item = anyhow::Result<(Source, Vec<u8>)>>,
+    mails: impl Iterator<Item = anyhow::Result<Mail>>,
 ) -> anyhow::Result<Arc<Tally>> {
     let runtime = super::runtime()?;
     let lock = match Lock::take(&handler.dbfile) {

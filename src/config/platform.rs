@@ -34,6 +34,40 @@ pub enum Target {
     Xikolo(String),
 }
 
+/// How the platform is told, for people: user and password in a URL and the values of headers are masked.
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::Template(template) => write!(f, "POST {}", masked(template.as_str()))?,
+            Target::Xikolo(url) => {
+                let url = masked(url);
+                write!(f, "POST to the email_suspensions_url that GET {url} gives")?;
+            }
+        }
+        for name in self.headers.keys() {
+            write!(f, ", {name}: ***")?;
+        }
+        if let Some(Authority { file, .. }) = &self.authority {
+            write!(f, ", certified by {} only", file.display())?;
+        }
+        match self.body {
+            Body::Empty => Ok(()),
+            Body::Json => f.write_str(", with a JSON body"),
+        }
+    }
+}
+
+/// A URL or template without what stands before the `@` of its host.
+fn masked(url: &str) -> String {
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[host..].find(['/', '?', '#']);
+    let end = end.map_or(url.len(), |end| host + end);
+    match url[host..end].rfind('@') {
+        Some(at) => format!("{}***{}", &url[..host], &url[host + at..]),
+        None => url.to_owned(),
+    }
+}
+
 /// The certificates of a private authority.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
@@ -105,7 +139,8 @@ impl WrittenPlatform {
             UrlResolver::Xikolo if is_http(&base_url) => Ok(Target::Xikolo(base_url.clone())),
             UrlResolver::Xikolo => Err(TemplateError::NoScheme),
         };
-        let target = target.map_err(|fault| format!("`base_url` {fault} (it is {base_url})"))?;
+        let target =
+            target.map_err(|fault| format!("`base_url` {fault} (it is {})", masked(&base_url)))?;
         Ok(Platform {
             target,
             headers: headers(&self.headers)?,
@@ -216,5 +251,27 @@ mod tests {
         assert!(read(&yaml).unwrap_err().contains("cannot be read"));
         std::fs::write(&file, "no certificate").unwrap();
         assert!(read(&yaml).unwrap_err().contains("holds no certificate"));
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        for (yaml, shown) in [
+            (
+                "{base_url: 'https://me:secret@a.example/@/{address}', headers: {X-Token: secret}, body: json}",
+                "POST https://***@a.example/@/{address}, x-token: ***, with a JSON body",
+            ),
+            (
+                "{base_url: 'https://me:secret@a.example', url_resolver: xikolo}",
+                "POST to the email_suspensions_url that GET https://***@a.example gives",
+            ),
+            (
+                "{base_url: 'https://a.example/{address}'}",
+                "POST https://a.example/{address}",
+            ),
+        ] {
+            assert_eq!(read(yaml).unwrap().to_string(), shown);
+        }
+        let error = read("{base_url: 'https://me:secret@a.example/'}").unwrap_err();
+        assert!(error.contains("it is https://***@a.example/") && !error.contains("secret"));
     }
 }

@@ -8,7 +8,7 @@ mod fault;
 mod session;
 mod tickets;
 
-use super::{Delivery, Forget, Ticket};
+use super::{Delivery, Forget};
 use crate::config::Amqp;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::End;
@@ -29,18 +29,15 @@ const STABLE: Duration = Duration::from_secs(30);
 
 /// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
 ///
-/// `latest` is the youngest ticket that the ledger gave out so far: a mail that an earlier process recorded may be delivered again.
-///
 /// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
 pub async fn run(
     amqp: &Amqp,
-    latest: Ticket,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
     shutdown: CancellationToken,
 ) {
-    let mut tickets = Tickets::new(forget, latest);
+    let mut tickets = Tickets::new(forget);
     let mut outage = Outage::new();
     let mut first = true;
     loop {

@@ -10,6 +10,8 @@ pub mod smtp;
 use crate::report::Address;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One mail as it came in.
 #[derive(Debug)]
@@ -22,6 +24,28 @@ pub struct Mail {
     pub envelope_recipients: Vec<Address>,
     /// Whether this very mail may have been handed in before.
     pub repeat: Repeat,
+    /// The connection that it came by.
+    pub session: Session,
+}
+
+/// Tells connections apart, also those of earlier processes. Within one, equal mails are different mails: a giver repeats itself only
+/// after it has lost a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session(pub i64);
+
+impl Session {
+    /// A session unlike every other.
+    pub fn begin() -> Session {
+        static LAST: AtomicI64 = AtomicI64::new(0);
+        // Nanoseconds since 1970 fit until 2262, and go on from where another process was.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = i64::try_from(since.unwrap_or_default().as_nanos()).unwrap_or(i64::MAX);
+        let last = LAST.fetch_max(now, Ordering::Relaxed);
+        if now > last {
+            return Session(now);
+        }
+        Session(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 /// Where a mail came from.
@@ -35,6 +59,8 @@ pub enum Source {
     File(String),
     /// Standard input.
     Stdin,
+    /// The quarantine, by number: it leaves it in the commit that records it.
+    Quarantine(i64),
 }
 
 impl fmt::Display for Source {
@@ -44,6 +70,7 @@ impl fmt::Display for Source {
             Source::Smtp(client) => write!(f, "SMTP client {client}"),
             Source::File(path) => write!(f, "file {path}"),
             Source::Stdin => f.write_str("standard input"),
+            Source::Quarantine(id) => write!(f, "quarantine, number {id}"),
         }
     }
 }
@@ -55,9 +82,6 @@ pub enum Repeat {
     No,
     /// The giver may have missed our receipt of an earlier one: an SMTP client after a lost connection.
     Possible,
-    /// The same, but only of one that was recorded up to this ticket: an AMQP broker delivers a mail again over another connection, so
-    /// what was recorded over this one are other mails.
-    PossibleUpTo(Ticket),
 }
 
 /// A mail and the way to say what became of it.

@@ -1,9 +1,9 @@
 //! "Nothing twice" (DESIGN 8): every mail that was recorded has a row until it is proven that its giver knows. A mail that may
 //! be a repeat and has such a row is the earlier one.
 
-use super::Fingerprint;
+use super::{Entry, Fingerprint};
 use crate::intake::Ticket;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 /// A giver that has not come back for so long (30 days, in milliseconds) won't.
 const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -12,42 +12,26 @@ const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
 pub(super) const AT_ONCE: usize = 2_000;
 
 /// Notes a mail.
-pub(super) fn note(
-    tx: &Transaction,
-    fingerprint: &Fingerprint,
-    now: i64,
-) -> rusqlite::Result<Ticket> {
-    tx.prepare_cached("INSERT INTO handled (fingerprint, at) VALUES (?, ?)")?
-        .execute(params![key(fingerprint), now])?;
+pub(super) fn note(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Result<Ticket> {
+    tx.prepare_cached("INSERT INTO handled (fingerprint, session, at) VALUES (?, ?, ?)")?
+        .execute(params![key(&entry.fingerprint), entry.mail.session.0, now])?;
     Ok(Ticket(tx.last_insert_rowid()))
 }
 
 /// Finds the row of a mail that may be a repeat, the oldest first, and puts a new one in its place: its giver still does not know.
-/// Rows younger than `before` are other mails: those of the same batch.
-pub(super) fn renew(
-    tx: &Transaction,
-    fingerprint: &Fingerprint,
-    before: Ticket,
-    now: i64,
-) -> rusqlite::Result<Option<Ticket>> {
+/// Rows of the same session are other mails.
+pub(super) fn renew(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Result<Option<Ticket>> {
     let found: Option<i64> = tx
-        .prepare_cached("SELECT min(ticket) FROM handled WHERE fingerprint = ? AND ticket <= ?")?
-        .query_row(params![key(fingerprint), before.0], |row| row.get(0))
-        .optional()?
-        .flatten();
+        .prepare_cached("SELECT min(ticket) FROM handled WHERE fingerprint = ? AND session != ?")?
+        .query_row(
+            params![key(&entry.fingerprint), entry.mail.session.0],
+            |row| row.get(0),
+        )?;
     let Some(ticket) = found else {
         return Ok(None);
     };
     forget(tx, [Ticket(ticket)])?;
-    note(tx, fingerprint, now).map(Some)
-}
-
-/// The youngest ticket there is.
-pub(super) fn latest(connection: &Connection) -> rusqlite::Result<Ticket> {
-    connection
-        .prepare_cached("SELECT coalesce(max(ticket), 0) FROM handled")?
-        .query_row([], |row| row.get(0))
-        .map(Ticket)
+    note(tx, entry, now).map(Some)
 }
 
 /// Deletes rows that are no longer needed.

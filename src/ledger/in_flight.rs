@@ -1,7 +1,7 @@
 //! Which mails are being read at this moment, in a small file beside the database, so that a mail that ends the process is known by name
 //! when the next one starts. One that did it twice is not read again.
 //!
-//! Every process has a file of its own, `<dbfile>.reading.<pid>`, and holds a lock on it; a file that is not locked was left by
+//! Every process has a file of its own, `<dbfile>.reading.<number>`, and holds a lock on it; a file that is not locked was left by
 //! a process that died.
 
 use super::error::{ErrorKind, LedgerError};
@@ -66,8 +66,7 @@ impl InFlight {
                 .query_map([TOO_OFTEN], |row| Ok(Fingerprint(row.get(0)?)))?
                 .collect()
         })?;
-        let path = own_file(dbfile);
-        let file = create_locked(&path).map_err(fault)?;
+        let (path, file) = create_locked(dbfile).map_err(fault)?;
         Ok(InFlight {
             file,
             path,
@@ -197,24 +196,24 @@ fn fingerprints(file: &File) -> io::Result<Vec<Fingerprint>> {
     Ok(found)
 }
 
-fn own_file(dbfile: &Path) -> PathBuf {
-    let mut path: OsString = dbfile.as_os_str().to_owned();
-    path.push(format!(".reading.{}", std::process::id()));
-    PathBuf::from(path)
-}
-
-/// Makes a file that is locked and still there: between making and locking it, another process may have taken it for left behind.
-fn create_locked(path: &Path) -> io::Result<File> {
+/// Makes a file that is locked, and still there: between making and locking it, another process may take it for left behind.
+fn create_locked(dbfile: &Path) -> io::Result<(PathBuf, File)> {
+    // The process's own number is rarely taken: only where another container numbers its processes alike.
+    let mut number = std::process::id();
     loop {
+        let mut path: OsString = dbfile.as_os_str().to_owned();
+        path.push(format!(".reading.{number}"));
+        let path = PathBuf::from(path);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
-            .truncate(true)
-            .open(path)?;
-        FileExt::lock_exclusive(&file)?;
-        if file.metadata()?.nlink() > 0 {
-            return Ok(file);
+            .truncate(false)
+            .open(&path)?;
+        if FileExt::try_lock_exclusive(&file)? && file.metadata()?.nlink() > 0 {
+            file.set_len(0)?;
+            return Ok((path, file));
         }
+        number = number.wrapping_add(1);
     }
 }

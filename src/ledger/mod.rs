@@ -8,15 +8,18 @@
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `history`, `quarantine`, `handled`: one table each
 //! - `prune`: what is too old goes, a little at a time
+//! - `lookup`, `by_hand`: what people ask for and do by command
 //! - `in_flight`: which mails are being read at this moment, should one of them end the process
 //! - `lock`: one posting process for each database
 
+mod by_hand;
 mod counters;
 mod error;
 mod handled;
 mod history;
 mod in_flight;
 mod lock;
+mod lookup;
 mod prototype;
 mod prune;
 mod quarantine;
@@ -26,9 +29,12 @@ mod store;
 mod suspensions;
 mod text;
 
+pub use by_hand::Reset;
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
 pub use lock::{Lock, LockError};
+pub use lookup::{Bounce, Counter, Known, Permanent, Told};
+pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Settlement, Suspension};
 
@@ -54,7 +60,7 @@ pub struct Entry {
 }
 
 /// SHA-256 of a mail's bytes, its envelope recipients and the kind of its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
@@ -65,6 +71,7 @@ impl Fingerprint {
             Source::Smtp(_) => b's',
             Source::File(_) => b'f',
             Source::Stdin => b'i',
+            Source::Quarantine(_) => b'q',
         };
         let mut hash = Sha256::new();
         hash.update([kind]);

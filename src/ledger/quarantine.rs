@@ -1,15 +1,16 @@
 //! Mails that could not be handled, compressed, to look at and to requeue. Capped by count, size and age: the oldest goes first.
 
-use super::Entry;
-use super::text::{bounded, millis};
+use super::text::{bounded, millis, time};
+use super::{Entry, Ledger, LedgerError};
 use crate::config::Handler;
 use crate::policy::Decision;
 use crate::report::Address;
 use crate::report::limits::MAX_READ;
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use rusqlite::{OptionalExtension, Transaction, params};
-use std::io::Write;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use std::io::{Read, Write};
 use std::time::SystemTime;
 use tracing::warn;
 
@@ -90,8 +91,7 @@ pub(super) fn prune(
         if !too_much && at >= oldest {
             break;
         }
-        tx.prepare_cached("DELETE FROM quarantine WHERE id = ?")?
-            .execute([id])?;
+        delete(tx, id)?;
         count -= 1;
         size -= its_size;
         dropped += usize::from(too_much);
@@ -103,4 +103,86 @@ pub(super) fn prune(
         );
     }
     Ok(())
+}
+
+/// A mail in quarantine. Its texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its number.
+    pub id: i64,
+    /// When it was put there.
+    pub at: SystemTime,
+    /// Why.
+    pub why: String,
+    /// Where it came from.
+    pub source: String,
+    /// Its `From`.
+    pub from: String,
+    /// Its `Subject`.
+    pub subject: String,
+    /// The SMTP envelope recipients.
+    pub envelope_recipients: Vec<Address>,
+    /// Its length, compressed.
+    pub size: u64,
+}
+
+impl Ledger {
+    /// The mails in quarantine, the oldest first.
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare("SELECT * FROM quarantine ORDER BY id")?
+                .query_map([], quarantined)?
+                .collect()
+        })
+    }
+
+    /// A mail in quarantine and its bytes; none if there is none of this number.
+    pub fn quarantined_mail(&self, id: i64) -> Result<Option<(Quarantined, Vec<u8>)>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .query_row("SELECT * FROM quarantine WHERE id = ?", [id], |row| {
+                    let packed: Vec<u8> = row.get("raw")?;
+                    let mut raw = Vec::new();
+                    // A row whose bytes were damaged shows what is left of them.
+                    let _ = GzDecoder::new(packed.as_slice()).read_to_end(&mut raw);
+                    Ok((quarantined(row)?, raw))
+                })
+                .optional()
+        })
+    }
+
+    /// Deletes a mail from quarantine; whether there was one of this number.
+    pub fn delete_quarantined(&self, id: i64) -> Result<bool, LedgerError> {
+        self.write(|tx| delete(tx, id))
+    }
+}
+
+/// Deletes a mail; whether there was one.
+pub(super) fn delete(tx: &Transaction, id: i64) -> rusqlite::Result<bool> {
+    let deleted = tx
+        .prepare_cached("DELETE FROM quarantine WHERE id = ?")?
+        .execute([id])?;
+    Ok(deleted > 0)
+}
+
+fn quarantined(row: &Row) -> rusqlite::Result<Quarantined> {
+    let recipients: String = row.get("envelope_recipients")?;
+    let text = |column| {
+        row.get::<_, Option<String>>(column)
+            .map(Option::unwrap_or_default)
+    };
+    Ok(Quarantined {
+        id: row.get("id")?,
+        at: time(row.get("at")?),
+        why: row.get("why")?,
+        source: row.get("source")?,
+        from: text("mail_from")?,
+        subject: text("subject")?,
+        envelope_recipients: recipients
+            .split(' ')
+            .filter_map(|r| r.parse().ok())
+            .collect(),
+        size: row.get("size")?,
+    })
 }

@@ -9,7 +9,7 @@ use super::{
     Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, history, in_flight, prune,
 };
 use crate::config::Handler;
-use crate::intake::{Repeat, Ticket};
+use crate::intake::{Repeat, Source, Ticket};
 use crate::policy::{Action, Decision, Ruling};
 use crate::report::{Address, Recipient};
 use rusqlite::Transaction;
@@ -30,10 +30,9 @@ impl Ledger {
         let forgotten: Vec<Ticket> = store.forgotten.range(..going).copied().collect();
         let recorded = store.write(|tx| {
             handled::forget(tx, forgotten)?;
-            let earlier = handled::latest(tx)?;
             let mut recorded = Vec::with_capacity(entries.len());
             for (entry, packed) in entries.iter().zip(&packed) {
-                recorded.push(one(tx, entry, packed.as_ref(), earlier, handler, now)?);
+                recorded.push(one(tx, entry, packed.as_ref(), handler, now)?);
             }
             in_flight::survived(tx, entries)?;
             prune::prune(tx, handler, entries.len(), now)?;
@@ -44,27 +43,24 @@ impl Ledger {
     }
 }
 
-/// Records one mail. `earlier` is the youngest ticket from before this batch.
+/// Records one mail.
 fn one(
     tx: &Transaction,
     entry: &Entry,
     packed: Option<&Packed>,
-    earlier: Ticket,
     handler: &Handler,
     now: SystemTime,
 ) -> rusqlite::Result<Recorded> {
-    let before = match entry.mail.repeat {
-        Repeat::No => None,
-        Repeat::Possible => Some(earlier),
-        Repeat::PossibleUpTo(last) => Some(last.min(earlier)),
-    };
-    if let Some(before) = before
-        && let Some(ticket) = handled::renew(tx, &entry.fingerprint, before, millis(now))?
+    if entry.mail.repeat == Repeat::Possible
+        && let Some(ticket) = handled::renew(tx, entry, millis(now))?
     {
         let outcome = Outcome::Duplicate;
         return Ok(Recorded { ticket, outcome });
     }
-    let ticket = handled::note(tx, &entry.fingerprint, millis(now))?;
+    let ticket = handled::note(tx, entry, millis(now))?;
+    if let Source::Quarantine(id) = entry.mail.source {
+        quarantine::delete(tx, id)?;
+    }
     let outcome = match &entry.decision {
         Decision::Act { platform, rulings } => {
             let effects = rulings

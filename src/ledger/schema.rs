@@ -120,6 +120,7 @@ fn first(tx: &Transaction) -> rusqlite::Result<()> {
         CREATE TABLE handled (
             ticket INTEGER PRIMARY KEY AUTOINCREMENT,
             fingerprint BLOB NOT NULL,
+            session INTEGER NOT NULL,
             at INTEGER NOT NULL
         );
         CREATE INDEX handled_fingerprint ON handled (fingerprint);

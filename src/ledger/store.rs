@@ -53,11 +53,6 @@ impl Ledger {
         self.0.lock().forgotten.extend(tickets);
     }
 
-    /// The youngest ticket of those that are not forgotten.
-    pub fn latest_ticket(&self) -> Result<Ticket, LedgerError> {
-        self.read(super::handled::latest)
-    }
-
     /// Runs `work` in one transaction that is on disk when this returns, or undone.
     pub(super) fn write<T>(
         &self,

@@ -3,6 +3,7 @@
 use super::text::{bounded, millis, time};
 use super::{Ledger, LedgerError, SuspensionId};
 use crate::report::Address;
+use crate::report::address::AddressError;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::time::SystemTime;
 
@@ -142,16 +143,37 @@ impl Ledger {
         now: SystemTime,
         limit: usize,
     ) -> Result<Vec<Suspension>, LedgerError> {
-        self.read(|connection| {
+        let rows: Vec<Result<Suspension, NoAddress>> = self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
-                     FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
+                    "SELECT * FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
                      ORDER BY due, id LIMIT ?",
                 )?
                 .query_map(params![platform, millis(now), limit], suspension)?
                 .collect()
-        })
+        })?;
+        let mut due = Vec::with_capacity(rows.len());
+        let mut broken = Vec::new();
+        for row in rows {
+            match row {
+                Ok(suspension) => due.push(suspension),
+                Err(NoAddress(id, error)) => {
+                    let answer = format!("not posted: {error}");
+                    broken.push((
+                        id,
+                        Settlement::Failed {
+                            status: None,
+                            answer,
+                        },
+                    ));
+                }
+            }
+        }
+        // A row that someone wrote by hand holds up no other.
+        if !broken.is_empty() {
+            self.settle(&broken, now)?;
+        }
+        Ok(due)
     }
 
     /// How many suspensions are pending, by platform.
@@ -232,23 +254,29 @@ pub(super) fn prune(tx: &Transaction, before: i64, most: usize) -> rusqlite::Res
     Ok(())
 }
 
-fn suspension(row: &Row) -> rusqlite::Result<Suspension> {
-    let address: String = row.get(1)?;
-    let address = address.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error))
-    })?;
-    Ok(Suspension {
-        id: SuspensionId(row.get(0)?),
+/// A row whose `bounced_address` is none.
+pub(super) struct NoAddress(SuspensionId, AddressError);
+
+/// Reads a row of the whole table.
+pub(super) fn suspension(row: &Row) -> rusqlite::Result<Result<Suspension, NoAddress>> {
+    let id = SuspensionId(row.get("id")?);
+    let address: String = row.get("bounced_address")?;
+    let address = match address.parse() {
+        Ok(address) => address,
+        Err(error) => return Ok(Err(NoAddress(id, error))),
+    };
+    Ok(Ok(Suspension {
+        id,
         address,
-        platform: row.get(2)?,
-        created: time(row.get(3)?),
-        attempts: row.get(4)?,
+        platform: row.get("domain")?,
+        created: time(row.get("created")?),
+        attempts: row.get("attempts")?,
         cause: Cause {
-            bounce_type: row.get(5)?,
-            reason: row.get(6)?,
-            status: row.get(7)?,
-            diagnostic: row.get(8)?,
-            message_id: row.get(9)?,
+            bounce_type: row.get("type")?,
+            reason: row.get("reason")?,
+            status: row.get("status")?,
+            diagnostic: row.get("diagnostic")?,
+            message_id: row.get("message_id")?,
         },
-    })
+    }))
 }

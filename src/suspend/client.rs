@@ -9,6 +9,7 @@ use reqwest::{Certificate, Client as Http, RequestBuilder, Response, redirect};
 use rustls::CertificateError;
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use url::{Origin, Url};
 
@@ -50,11 +51,20 @@ pub struct Client {
 
 /// A client that can't be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("HTTP cannot be set up{}: {error}", authority.as_ref().map(|a| format!(" with the ca_file {}", a.file.display())).unwrap_or_default())]
-pub struct ClientError {
-    authority: Option<Authority>,
-    #[source]
-    error: reqwest::Error,
+pub enum ClientError {
+    /// The authorities of the system can't be used.
+    #[error(
+        "the certificate authorities of this system cannot be used; install ca-certificates, or name the platform's own with `ca_file`"
+    )]
+    System(#[source] reqwest::Error),
+    /// The platform's own authority can't be used.
+    #[error("the certificates of the `ca_file` {} cannot be used", file.display())]
+    Own {
+        /// Where they were read from.
+        file: PathBuf,
+        /// Why.
+        source: reqwest::Error,
+    },
 }
 
 impl Client {
@@ -63,35 +73,45 @@ impl Client {
     /// # Errors
     /// When the system's or the platform's authorities can't be used.
     pub fn new(platform: &Platform, timeouts: Timeouts) -> Result<Client, ClientError> {
-        let fault = |error| ClientError {
-            authority: platform.authority.clone(),
-            error,
+        let fault = |source| match &platform.authority {
+            None => ClientError::System(source),
+            Some(Authority { file, .. }) => ClientError::Own {
+                file: file.clone(),
+                source,
+            },
         };
         // An error means that the process has a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Http::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            // A proxy is for browsers of this machine's users; the environment of a daemon must not reroute bearer tokens.
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(timeouts.connect)
-            .timeout(timeouts.whole);
-        if let Some(authority) = &platform.authority {
-            let certificates = authority
-                .certificates
-                .iter()
-                .map(|der| Certificate::from_der(der))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(fault)?;
-            builder = builder.tls_certs_only(certificates);
-        }
+        let builder = || {
+            Http::builder()
+                .user_agent(USER_AGENT)
+                .redirect(redirect::Policy::none())
+                // A proxy is for browsers of this machine's users; the environment of a daemon must not reroute bearer tokens.
+                .no_proxy()
+                .referer(false)
+                .connect_timeout(timeouts.connect)
+                .timeout(timeouts.whole)
+        };
         let base_url = match &platform.target {
             Target::Template(template) => template.as_str(),
             Target::Xikolo(url) => url,
         };
+        let http = match &platform.authority {
+            Some(authority) => {
+                let certificates = authority.certificates.iter();
+                certificates
+                    .map(|der| Certificate::from_der(der))
+                    .collect::<Result<Vec<_>, _>>()
+                    .and_then(|certificates| builder().tls_certs_only(certificates).build())
+            }
+            None => match builder().build() {
+                // A machine without ca-certificates; plain HTTP needs none.
+                Err(_) if base_url.starts_with("http://") => builder().tls_certs_only([]).build(),
+                built => built,
+            },
+        };
         Ok(Client {
-            http: builder.build().map_err(fault)?,
+            http: http.map_err(fault)?,
             headers: platform.headers.clone(),
             home: Url::parse(base_url).ok().map(|url| url.origin()),
             timeouts,

@@ -12,7 +12,7 @@ mod suspending;
 
 use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::intake::{Mail, Repeat, Source};
+use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger, Outcome, Recorded};
 use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
 use bouncedemails::report::{self, Address, Recipient};
@@ -107,6 +107,7 @@ fn mail(raw: &[u8], repeat: Repeat) -> Mail {
         source: Source::Amqp("bouncedemails".to_owned()),
         envelope_recipients: Vec::new(),
         repeat,
+        session: Session::begin(),
     }
 }
 

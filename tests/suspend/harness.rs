@@ -2,7 +2,7 @@
 
 use super::support::{Configuration, PATIENCE, TempDir, temp_dir};
 use bouncedemails::config::{self, Handler};
-use bouncedemails::intake::{Mail, Repeat, Source};
+use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Backoff, Pace, Stop, Suspender, Timeouts};
@@ -178,6 +178,7 @@ fn hard_bounce(domain: &str, address: &str) -> Entry {
         source: Source::Stdin,
         envelope_recipients: Vec::new(),
         repeat: Repeat::No,
+        session: Session::begin(),
     };
     Entry {
         fingerprint: Fingerprint::of(&mail),

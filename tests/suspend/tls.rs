@@ -1,6 +1,7 @@
 //! TLS: a private authority's certificate is taken with `ca_file`, and refused without.
 
 use super::harness::{Bench, quick};
+use super::support::{Configuration, bouncedemails, temp_dir};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -59,7 +60,7 @@ fn a_private_authority_is_taken_with_its_file_and_refused_without() {
     let (authority, config) = certificate("ours", &["localhost"]);
     let (other_authority, _) = certificate("another", &["localhost"]);
     let port = serve(config);
-    let folder = super::support::temp_dir();
+    let folder = temp_dir();
     let (file, other_file) = (
         folder.path().join("ca.pem"),
         folder.path().join("other.pem"),
@@ -101,4 +102,30 @@ fn a_private_authority_is_taken_with_its_file_and_refused_without() {
         );
         assert_eq!(bench.rows(&format!("{domain}.example"))[0].state, "pending");
     }
+}
+
+#[test]
+fn a_system_without_authorities_is_said_where_they_are_needed() {
+    let folder = temp_dir();
+    let command = |base_url: &str| {
+        let configuration = Configuration::in_folder(folder.path())
+            .domain("bare.example", &[("base_url", base_url)])
+            .write();
+        let output = bouncedemails()
+            .arg("--config")
+            .arg(configuration)
+            .args(["import", "/dev/null"])
+            .env("SSL_CERT_FILE", "/dev/null")
+            .env("SSL_CERT_DIR", folder.path())
+            .output()
+            .expect("it starts");
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (done, said) = command("https://bare.example/{address}");
+    assert!(!done && said.contains("install ca-certificates"), "{said}");
+    let (done, said) = command("http://bare.example/{address}");
+    assert!(done, "{said}");
 }

@@ -4,7 +4,7 @@ use super::fault::Fault;
 use super::session::Session;
 use super::tickets::Tickets;
 use crate::config::Amqp;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::intake::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::DeliveryTag;
@@ -45,8 +45,7 @@ pub(super) async fn consume(
     let consumer = session.consumer.clone();
     let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
-        let latest = tickets.latest();
-        let feeding = feed(&session, consumer, amqp, inbox, sender, latest, shutdown);
+        let feeding = feed(&session, consumer, amqp, inbox, sender, shutdown);
         let settling = settle(&session, amqp, &mut answers, tickets);
         tokio::pin!(feeding, settling);
         tokio::select! {
@@ -93,19 +92,19 @@ impl Stragglers {
     }
 }
 
-/// Hands mails to the engine, as fast as that takes them. `latest` is the youngest ticket from before this connection.
+/// Hands mails to the engine, as fast as that takes them.
 async fn feed(
     session: &Session,
     mut consumer: lapin::Consumer,
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     answers: mpsc::UnboundedSender<Answer>,
-    latest: Ticket,
     shutdown: &CancellationToken,
 ) -> Result<(), Fault> {
     // What waited when we came may have been delivered before, even without a mark: to a connection that was lost, by a
     // broker that was killed before it had written our acknowledgement down.
     let mut doubtful = session.waiting;
+    let by = intake::Session::begin();
     loop {
         // Room first: what is still in the consumer can go back at once.
         let next = async {
@@ -134,7 +133,7 @@ async fn feed(
             None => return Err(Fault::Closed),
         };
         let repeat = match delivery.redelivered || doubtful > 0 {
-            true => Repeat::PossibleUpTo(latest),
+            true => Repeat::Possible,
             false => Repeat::No,
         };
         doubtful = doubtful.saturating_sub(1);
@@ -146,6 +145,7 @@ async fn feed(
                 source: Source::Amqp(amqp.queue.clone()),
                 envelope_recipients: Vec::new(),
                 repeat,
+                session: by,
             },
             receipt: Receipt::new(move |settled| {
                 // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.

@@ -14,8 +14,6 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(5 * 60);
 /// The tickets of acknowledged mails, by what is known of the broker.
 pub(super) struct Tickets {
     forget: Forget,
-    /// The youngest that was given out so far.
-    latest: Ticket,
     /// Acknowledged; whether that reached the broker is not known.
     acknowledged: Vec<Ticket>,
     /// The broker answered something that was asked after the acknowledgement, at this time.
@@ -25,11 +23,9 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// `latest` is the youngest that was given out before this process.
-    pub(super) fn new(forget: Forget, latest: Ticket) -> Tickets {
+    pub(super) fn new(forget: Forget) -> Tickets {
         Tickets {
             forget,
-            latest,
             acknowledged: Vec::new(),
             proven: VecDeque::new(),
             doubtful: Vec::new(),
@@ -38,19 +34,12 @@ impl Tickets {
 
     /// These were acknowledged.
     pub(super) fn acknowledged(&mut self, tickets: Vec<Ticket>) {
-        self.latest = tickets.iter().copied().fold(self.latest, Ticket::max);
         self.acknowledged.extend(tickets);
     }
 
     /// This one was recorded, but its connection was lost before it could be acknowledged.
     pub(super) fn unacknowledged(&mut self, ticket: Ticket) {
-        self.latest = self.latest.max(ticket);
         self.doubtful.push(ticket);
-    }
-
-    /// Mails with younger tickets than this were not recorded yet.
-    pub(super) fn latest(&self) -> Ticket {
-        self.latest
     }
 
     /// Whether a proof would help.
@@ -124,7 +113,7 @@ mod tests {
             let numbers = tickets.iter().map(|Ticket(number)| *number).collect();
             sender.lock().send(numbers).expect("the test listens");
         });
-        (Tickets::new(forget, Ticket(0)), receiver)
+        (Tickets::new(forget), receiver)
     }
 
     #[tokio::test]

@@ -1,13 +1,15 @@
 //! The seam between the protocol and what is done with the mail.
 
+use super::connection::Connection;
 use super::reply::Reply;
 use crate::report::Address;
+use std::sync::Arc;
 
 /// A mail with its envelope, as far as anybody needs it.
 #[derive(Debug)]
 pub struct Message {
-    /// Who brought it, for people.
-    pub client: String,
+    /// Who brought it, and whether it is still there.
+    pub connection: Arc<Connection>,
     /// Those that [`Backend::takes`] agreed to, in the client's order.
     pub recipients: Vec<Address>,
     /// The mail as it came, but for the dots that DATA adds.

@@ -3,14 +3,17 @@
 //! # A mail that comes twice (RFC 1047)
 //!
 //! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
-//! So every SMTP mail is [`Repeat::Possible`], and the ledger takes it for the earlier one as long as the earlier one's ticket
+//! So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as that one's ticket
 //! was not forgotten. It is forgotten as soon as the client shows that it got the 250: by a next command, or by ending
-//! the connection in good order after a QUIT. Then the same bytes are a new mail, sent on purpose.
+//! the connection in good order after a QUIT. Then the same bytes are a new mail, sent on purpose. What is left of clients that never
+//! showed it, or of a process that was killed, the ledger drops when no client would come back any more.
 
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
+use super::twins::{Place, Undecided};
 use crate::config::Platform;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
+use crate::ledger::Fingerprint;
 use crate::policy::configured_domain;
 use crate::report::Address;
 use std::collections::BTreeMap;
@@ -27,53 +30,71 @@ pub struct Handover {
     /// mails take is bounded even while the disk is full.
     unsettled: Arc<Semaphore>,
     patience: Duration,
-    known: mpsc::UnboundedSender<Ticket>,
+    undecided: Arc<Undecided>,
+    known: mpsc::UnboundedSender<Note>,
+}
+
+/// A mail that was taken: its ticket, and its place among those whose clients may not know yet. Dropped, it stays in the ledger, to be recognised.
+#[derive(Debug)]
+pub struct Note {
+    /// To be forgotten when the client knows.
+    pub ticket: Ticket,
+    _place: Place,
 }
 
 impl Handover {
     /// Takes mail for these domains. A client is asked to come again if its mail is not settled within `patience`, or if
-    /// `max_unsettled` mails are waiting. Tickets whose client is known to know go to `known`.
+    /// `max_unsettled` mails are waiting. Notes of mails whose clients are known to know go to `known`; they are to be dropped
+    /// after their tickets were forgotten.
     pub fn new(
         domains: BTreeMap<String, Platform>,
         inbox: mpsc::Sender<Delivery>,
         max_unsettled: usize,
         patience: Duration,
-        known: mpsc::UnboundedSender<Ticket>,
+        known: mpsc::UnboundedSender<Note>,
     ) -> Handover {
         Handover {
             domains,
             inbox,
             unsettled: Arc::new(Semaphore::new(max_unsettled)),
             patience,
+            undecided: Arc::default(),
             known,
         }
     }
 }
 
 impl Backend for Handover {
-    type Note = Ticket;
+    type Note = Note;
 
     fn takes(&self, recipient: &Address) -> bool {
         configured_domain(recipient.domain(), &self.domains).is_some()
     }
 
-    async fn deliver(&self, message: Message) -> Result<(Reply, Ticket), Reply> {
+    async fn deliver(&self, message: Message) -> Result<(Reply, Note), Reply> {
         let Ok(permit) = self.unsettled.clone().try_acquire_owned() else {
             tracing::warn!(
                 "A mail of SMTP client {} was not taken: too many are waiting to be recorded.",
-                message.client
+                message.connection
             );
             return Err(reply::NOT_RECORDED);
         };
-        let client = message.client.clone();
+        let client = message.connection.to_string();
+        let mut mail = Mail {
+            raw: message.content,
+            source: Source::Smtp(client.clone()),
+            envelope_recipients: message.recipients,
+            repeat: Repeat::Possible,
+            session: Session::begin(),
+        };
+        let (place, repeat) = self
+            .undecided
+            .enter(Fingerprint::of(&mail), &message.connection, self.patience)
+            .await;
+        mail.repeat = repeat;
         let (answer, settled) = oneshot::channel();
         let delivery = Delivery {
-            mail: Mail {
-                raw: message.content,
-                source: Source::Smtp(message.client),
-                envelope_recipients: message.recipients,
-                repeat: Repeat::Possible,
-            },
+            mail,
             receipt: Receipt::new(move |settled| {
                 drop(permit);
                 // The client may have given up waiting.
@@ -85,7 +106,13 @@ impl Backend for Handover {
             settled.await.ok()
         };
         match timeout(self.patience, handed_over).await {
-            Ok(Some(Settled::Confirmed(ticket))) => Ok((reply::RECORDED, ticket)),
+            Ok(Some(Settled::Confirmed(ticket))) => {
+                let note = Note {
+                    ticket,
+                    _place: place,
+                };
+                Ok((reply::RECORDED, note))
+            }
             Ok(Some(Settled::Returned) | None) => {
                 tracing::warn!(
                     "A mail of SMTP client {client} could not be recorded; it keeps it."
@@ -103,8 +130,8 @@ impl Backend for Handover {
         }
     }
 
-    fn known(&self, ticket: Ticket) {
+    fn known(&self, note: Note) {
         // Whoever forgets tickets ends after us; if it ended before, the ledger forgets them in time.
-        let _ = self.known.send(ticket);
+        let _ = self.known.send(note);
     }
 }

@@ -1,5 +1,6 @@
 //! The sockets on which clients come in: bound by us, or by systemd (socket activation).
 
+use super::connection::Connection;
 use super::wire::Io;
 use crate::config::Listen;
 use futures_util::FutureExt;
@@ -7,7 +8,8 @@ use futures_util::future::select_all;
 use listenfd::ListenFd;
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -49,23 +51,15 @@ pub enum ListenError {
 /// A client that came in.
 pub(super) struct Accepted {
     pub io: Box<dyn Io>,
-    /// None for a unix socket.
-    pub address: Option<SocketAddr>,
+    pub connection: Connection,
 }
 
 impl Accepted {
-    pub fn ip(&self) -> Option<IpAddr> {
-        self.address.map(|address| address.ip())
-    }
-
-    /// Who it is, for people.
-    pub fn name(&self) -> String {
-        match self.address {
-            Some(address) => {
-                SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
-            }
-            None => "at the unix socket".to_owned(),
-        }
+    fn new(stream: impl Io + AsFd + 'static, address: Option<SocketAddr>) -> io::Result<Accepted> {
+        Ok(Accepted {
+            connection: Connection::new(&stream, address)?,
+            io: Box::new(stream),
+        })
     }
 }
 
@@ -118,17 +112,11 @@ impl Socket {
                 let (stream, address) = listener.accept().await?;
                 // Replies are small and awaited.
                 stream.set_nodelay(true)?;
-                Ok(Accepted {
-                    io: Box::new(stream),
-                    address: Some(address),
-                })
+                Accepted::new(stream, Some(address))
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Accepted {
-                    io: Box::new(stream),
-                    address: None,
-                })
+                Accepted::new(stream, None)
             }
         }
     }

@@ -9,6 +9,7 @@
 mod admission;
 mod backend;
 mod command;
+mod connection;
 mod content;
 mod handover;
 mod listener;
@@ -17,11 +18,13 @@ mod server;
 mod session;
 mod tls;
 mod transfer;
+mod twins;
 mod wire;
 
 pub use crate::config::Protocol;
 pub use backend::{Backend, Message};
-pub use handover::Handover;
+pub use connection::Connection;
+pub use handover::{Handover, Note};
 pub use listener::{ListenError, Listener};
 pub use reply::Reply;
 pub use server::serve;
@@ -29,7 +32,7 @@ pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
 
 use crate::config::{self, Handler};
-use crate::intake::{Delivery, Forget};
+use crate::intake::{Delivery, Forget, Ticket};
 use ipnet::IpNet;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -51,7 +54,7 @@ pub async fn run(
     inbox: mpsc::Sender<Delivery>,
     shutdown: CancellationToken,
 ) {
-    let (known, mut tickets) = mpsc::unbounded_channel();
+    let (known, mut notes) = mpsc::unbounded_channel();
     let backend = Handover::new(
         handler.domains.clone(),
         inbox,
@@ -61,8 +64,10 @@ pub async fn run(
     );
     let forgetting = tokio::task::spawn_blocking(move || {
         let mut waiting = Vec::new();
-        while tickets.blocking_recv_many(&mut waiting, FORGOTTEN_AT_ONCE) > 0 {
-            forget(&waiting);
+        while notes.blocking_recv_many(&mut waiting, FORGOTTEN_AT_ONCE) > 0 {
+            let tickets: Vec<Ticket> = waiting.iter().map(|note: &Note| note.ticket).collect();
+            forget(&tickets);
+            // Only now are they decided, for mails that are equal to them.
             waiting.clear();
         }
     });

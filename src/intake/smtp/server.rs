@@ -6,7 +6,7 @@ use super::backend::Backend;
 use super::listener::{Accepted, Listener};
 use super::reply::{self, Reply};
 use super::session::{Session, Stop};
-use super::wire::Wire;
+use super::wire::{Io, Wire};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -55,32 +55,25 @@ struct Server<B> {
 
 impl<B: Backend> Server<B> {
     fn admit(self: &Arc<Self>, accepted: Accepted) {
-        let client = accepted.name();
-        match self.admission.admit(accepted.ip()) {
+        let Accepted { io, connection } = accepted;
+        match self.admission.admit(connection.ip()) {
             Ok(seat) => {
                 let server = self.clone();
                 self.sessions.spawn(async move {
                     let Server {
                         settings, backend, ..
                     } = &*server;
-                    Session::new(settings, backend, server.stop.clone(), client, accepted.io)
+                    Session::new(settings, backend, server.stop.clone(), connection, io)
                         .run()
                         .await;
                     drop(seat);
                 });
             }
             Err(reply) => {
-                tracing::info!("SMTP client {client} was sent off: {}.", reply.text());
-                self.turn_away(accepted, reply);
+                tracing::info!("SMTP client {connection} was sent off: {}.", reply.text());
+                turn_away(io, &reply);
             }
         }
-    }
-
-    /// Says one thing and hangs up. It must not wait: whoever is turned away has no seat.
-    fn turn_away(&self, accepted: Accepted, reply: Reply) {
-        let mut wire = Wire::new(accepted.io);
-        wire.say(&reply);
-        wire.flush_now();
     }
 
     async fn drain(self: Arc<Self>, listener: &Listener) {
@@ -94,7 +87,7 @@ impl<B: Backend> Server<B> {
         let turn_away = async {
             loop {
                 match listener.accept().await {
-                    Ok(accepted) => self.turn_away(accepted, reply::STOPPING),
+                    Ok(accepted) => turn_away(accepted.io, &reply::STOPPING),
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
                 }
             }
@@ -105,4 +98,11 @@ impl<B: Backend> Server<B> {
             () = turn_away => {}
         }
     }
+}
+
+/// Says one thing and hangs up. It must not wait: whoever is turned away has no seat.
+fn turn_away(io: Box<dyn Io>, reply: &Reply) {
+    let mut wire = Wire::new(io);
+    wire.say(reply);
+    wire.flush_now();
 }

@@ -4,6 +4,7 @@
 
 use super::backend::Backend;
 use super::command::{self, Command, Recipient};
+use super::connection::Connection;
 use super::content::Content;
 use super::reply::{self, Reply};
 use super::wire::{Fill, Io, Wire};
@@ -11,6 +12,7 @@ use super::{Protocol, Settings};
 use crate::report::Address;
 use bytes::BytesMut;
 use memchr::memchr;
+use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -28,8 +30,7 @@ pub(super) struct Session<'a, B: Backend> {
     pub(super) settings: &'a Settings,
     pub(super) backend: &'a B,
     pub(super) stop: Stop,
-    /// Who it is, for the log and the mail's source.
-    pub(super) client: String,
+    pub(super) connection: Arc<Connection>,
     pub(super) wire: Wire,
     hello: bool,
     tls: bool,
@@ -66,14 +67,14 @@ impl<'a, B: Backend> Session<'a, B> {
         settings: &'a Settings,
         backend: &'a B,
         stop: Stop,
-        client: String,
+        connection: Connection,
         io: Box<dyn Io>,
     ) -> Self {
         Session {
             settings,
             backend,
             stop,
-            client,
+            connection: Arc::new(connection),
             wire: Wire::new(io),
             hello: false,
             tls: false,
@@ -99,7 +100,7 @@ impl<'a, B: Backend> Session<'a, B> {
         let last_words = match &end {
             End::Quit => &reply::BYE,
             End::LastWords(reply) => reply,
-            End::Gone => return,
+            End::Gone => return self.wire.hang_up(),
         };
         self.wire.say(last_words);
         let orderly = self.wire.close(self.settings.timeouts.farewell).await;
@@ -319,7 +320,7 @@ impl<'a, B: Backend> Session<'a, B> {
         match shaken {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::info!("TLS with SMTP client {} failed: {error}.", self.client);
+                tracing::info!("TLS with SMTP client {} failed: {error}.", self.connection);
                 return Err(End::Gone);
             }
             Err(_) => return Err(End::Gone),

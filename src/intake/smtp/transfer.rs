@@ -95,7 +95,7 @@ impl<B: Backend> Session<'_, B> {
             None => reply::TOO_LARGE,
             Some(content) => {
                 let message = Message {
-                    client: self.client.clone(),
+                    connection: self.connection.clone(),
                     recipients: transaction.recipients,
                     content,
                 };

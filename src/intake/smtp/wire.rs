@@ -176,6 +176,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Closes without a word. A socket that others look at ([`super::Connection`]) does not close by being dropped.
+    pub fn hang_up(mut self) {
+        let _ = tokio::task::unconstrained(self.io.shutdown()).now_or_never();
+    }
+
     /// Sends the last words and closes. Whether the client, which was still there, then closed in good order, too: a client
     /// that was killed before it had read everything resets the connection instead.
     pub async fn close(mut self, patience: Duration) -> bool {

@@ -1,0 +1,68 @@
+//! `set-permanent-bounced-address`: suspends an address by hand.
+
+use super::Common;
+use crate::ledger::{Ledger, Settlement};
+use crate::policy::configured_domain;
+use crate::report::Address;
+use crate::suspend::{self, Pace};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+/// For so long a running service leaves the suspension to this command: longer than any platform may take to answer.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Tells a platform to stop mailing an address, and says what it answered
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example: bouncedemails set-permanent-bounced-address --bounced-address evil-address@some-provider.com --domain openhpi.de")]
+pub(super) struct Args {
+    /// The whole address
+    #[arg(long, alias = "bounced_address", value_name = "A")]
+    bounced_address: Address,
+    /// The platform, by its configured domain
+    #[arg(long, value_name = "D")]
+    domain: String,
+}
+
+pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
+    let handler = common.load()?.config.handler;
+    let address = &args.bounced_address;
+    let domains = &handler.domains;
+    let found = configured_domain(&args.domain.to_lowercase(), domains)
+        .and_then(|domain| domains.get_key_value(domain));
+    let Some((domain, platform)) = found else {
+        let configured: Vec<&str> = domains.keys().map(String::as_str).collect();
+        anyhow::bail!(
+            "{} is no configured platform; take one of: {}",
+            args.domain,
+            configured.join(", ")
+        );
+    };
+    let ledger = Ledger::open(&handler.dbfile)?;
+    let command = "set-permanent-bounced-address";
+    let suspension = ledger.suspend_by_hand(address, domain, command, SystemTime::now(), LEASE)?;
+    let told = super::runtime()?.block_on(suspend::tell(platform, &suspension, Pace::default()))?;
+    ledger.settle(
+        &[(suspension.id, told.settlement.clone())],
+        SystemTime::now(),
+    )?;
+    println!(
+        "Domain:    {domain}\nPermanent: {address}\nResponse:  {}",
+        told.response
+    );
+    Ok(match told.settlement {
+        Settlement::Delivered { .. } => ExitCode::SUCCESS,
+        Settlement::Retry { .. } => {
+            println!(
+                "It stays pending: the running service tries again, or the next command that takes mails."
+            );
+            ExitCode::FAILURE
+        }
+        Settlement::Failed { .. } => {
+            println!(
+                "It is given up; once the platform is mended: bouncedemails retry --address {address}"
+            );
+            ExitCode::FAILURE
+        }
+    })
+}

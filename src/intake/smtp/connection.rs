@@ -1,0 +1,51 @@
+//! A client's connection, as others than its session see it.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Who is at the other end, and whether it still is.
+#[derive(Debug)]
+pub struct Connection {
+    /// None for a unix socket.
+    address: Option<SocketAddr>,
+    socket: OwnedFd,
+}
+
+impl Connection {
+    pub(super) fn new(socket: impl AsFd, address: Option<SocketAddr>) -> io::Result<Connection> {
+        let canonical = |a: SocketAddr| SocketAddr::new(a.ip().to_canonical(), a.port());
+        Ok(Connection {
+            // An IPv6 socket sees IPv4 clients as ::ffff:a.b.c.d.
+            address: address.map(canonical),
+            socket: socket.as_fd().try_clone_to_owned()?,
+        })
+    }
+
+    /// The client's address; none if it came by a unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address.map(|address| address.ip())
+    }
+
+    /// Whether the client has not ended its side yet: the kernel's word, ahead of what the session has read.
+    pub fn is_open(&self) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let at_once = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        matches!(poll(&mut sockets, Some(&at_once)), Ok(0))
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) => address.fmt(f),
+            None => f.write_str("at the unix socket"),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a person does to suspensions and counters by command.
+
+use super::history::{self, Bounce};
+use super::suspensions::{self, Cause, Opened, Suspension};
+use super::text::millis;
+use super::{Effect, Ledger, LedgerError, SuspensionId};
+use crate::report::Address;
+use rusqlite::params;
+use std::time::{Duration, SystemTime};
+
+/// The type and reason of a suspension that a person asked for.
+const MANUAL: &str = "manual";
+
+/// What resetting cleared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// Where the counter stood.
+    pub counter: i64,
+}
+
+impl Ledger {
+    /// Makes a suspension that a person asked for, or finds the one that is pending. For the time of `lease` the running service leaves it
+    /// alone, so that the caller can post it and [`Ledger::settle`] it; whatever becomes of the caller, it is posted after that.
+    pub fn suspend_by_hand(
+        &self,
+        address: &Address,
+        platform: &str,
+        command: &str,
+        now: SystemTime,
+        lease: Duration,
+    ) -> Result<Suspension, LedgerError> {
+        let cause = Cause {
+            bounce_type: MANUAL.to_owned(),
+            reason: MANUAL.to_owned(),
+            status: None,
+            diagnostic: None,
+            message_id: None,
+        };
+        let due = now + lease;
+        self.write(|tx| {
+            let (id, effect) = match suspensions::open(tx, address, platform, &cause, now, due)? {
+                Opened::New(id) => (id, Effect::Suspending { id, counted: None }),
+                Opened::Pending(id) => (id, Effect::Joined(id)),
+            };
+            tx.execute(
+                "UPDATE suspensions SET due = ? WHERE id = ?",
+                params![millis(due), id.0],
+            )?;
+            suspensions::note_permanent(tx, address, platform, MANUAL, id, now)?;
+            let bounce = Bounce {
+                address,
+                platform,
+                cause: &cause,
+                reply_code: None,
+                evidence: "asked for by a person",
+                source: command,
+            };
+            history::note(tx, &bounce, effect, now)?;
+            Ok(Suspension {
+                id,
+                address: address.clone(),
+                platform: platform.to_owned(),
+                created: now,
+                attempts: 0,
+                cause: cause.clone(),
+            })
+        })
+    }
+
+    /// Makes failed suspensions pending again, as if decided `now`: those of one address (compared case-insensitively), or all, of these
+    /// platforms. Of several for the same address and platform the last is taken, and none where one is pending.
+    pub fn retry(
+        &self,
+        address: Option<&Address>,
+        platforms: &[&str],
+        now: SystemTime,
+    ) -> Result<Vec<SuspensionId>, LedgerError> {
+        self.write(|tx| {
+            let mut again = tx.prepare(
+                "UPDATE suspensions
+                 SET state = 'pending', created = ?1, due = ?1, attempts = 0, settled = NULL
+                 WHERE id IN (
+                     SELECT max(id) FROM suspensions
+                     WHERE state = 'failed' AND domain = ?2 AND (?3 IS NULL OR address_key = ?3)
+                     GROUP BY address_key
+                 ) AND NOT EXISTS (
+                     SELECT 1 FROM suspensions pending
+                     WHERE pending.state = 'pending'
+                         AND pending.address_key = suspensions.address_key AND pending.domain = suspensions.domain
+                 ) RETURNING id",
+            )?;
+            let mut ids = Vec::new();
+            for platform in platforms {
+                let rows = again.query_map(
+                    params![millis(now), platform, address.map(Address::key)],
+                    |row| row.get(0).map(SuspensionId),
+                )?;
+                for id in rows {
+                    ids.push(id?);
+                }
+            }
+            Ok(ids)
+        })
+    }
+
+    /// Clears the counters of an address (compared case-insensitively), of one platform or of all.
+    pub fn reset(
+        &self,
+        address: &Address,
+        platform: Option<&str>,
+    ) -> Result<Vec<Reset>, LedgerError> {
+        self.write(|tx| {
+            tx.prepare(
+                "DELETE FROM temporary_bounces WHERE address_key = ?1 AND (?2 IS NULL OR domain = ?2)
+                 RETURNING domain, coalesce(CAST(counter AS INTEGER), 0)",
+            )?
+            .query_map(params![address.key(), platform], |row| {
+                Ok(Reset {
+                    platform: row.get(0)?,
+                    counter: row.get(1)?,
+                })
+            })?
+            .collect()
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! What is known of addresses, for people to read.
+
+use super::text::time;
+use super::{Ledger, LedgerError, SuspensionId};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use std::time::SystemTime;
+
+/// All that is known of the addresses that a search found. Texts come from mails and platforms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Their counters.
+    pub counters: Vec<Counter>,
+    /// Their permanent bounces, the newest last.
+    pub permanent: Vec<Permanent>,
+    /// Their suspensions, the newest last.
+    pub suspensions: Vec<Told>,
+    /// Their history, the newest last.
+    pub bounces: Vec<Bounce>,
+}
+
+/// A row of `temporary_bounces`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// As it was last written.
+    pub address: String,
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// How many soft bounces count.
+    pub counter: String,
+}
+
+/// A row of `permanent_bounces`. The prototype's can hold anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permanent {
+    /// When, as it is stored (UTC).
+    pub at: String,
+    /// Whom it is about.
+    pub address: String,
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// What the platform answered; empty before it did.
+    pub status_code: String,
+    /// Why; empty in rows of the prototype.
+    pub reason: String,
+}
+
+/// A row of `suspensions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// When it was decided.
+    pub created: SystemTime,
+    /// Whom it is about.
+    pub address: String,
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// `pending`, `delivered` or `failed`.
+    pub state: String,
+    /// How often the platform was asked.
+    pub attempts: u32,
+    /// When it is tried next; none unless it is pending.
+    pub due: Option<SystemTime>,
+    /// What the platform answered last, or why it did not.
+    pub answer: String,
+}
+
+/// A row of `bounces`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounce {
+    /// When it was recorded.
+    pub at: SystemTime,
+    /// Whom it is about.
+    pub address: String,
+    /// The configured domain of the platform.
+    pub platform: String,
+    /// What was done: `suspend`, `join` (one was pending), `count` or `note`.
+    pub action: String,
+    /// Where the counter stood then.
+    pub counter: Option<u32>,
+    /// The sentence that says why.
+    pub evidence: String,
+    /// What the remote system said.
+    pub diagnostic: String,
+    /// The returned mail's message id.
+    pub message_id: String,
+    /// Where the mail came from.
+    pub source: String,
+}
+
+impl Ledger {
+    /// All that is known of addresses that contain `part` (compared case-insensitively); of each kind the newest `most` rows.
+    pub fn known(&self, part: &str, most: usize) -> Result<Known, LedgerError> {
+        let part = part.to_lowercase();
+        self.read(|connection| {
+            Ok(Known {
+                counters: select(connection, COUNTERS, &part, most, counter)?,
+                permanent: select(connection, PERMANENT, &part, most, permanent)?,
+                suspensions: select(connection, SUSPENSIONS, &part, most, told)?,
+                bounces: select(connection, BOUNCES, &part, most, bounce)?,
+            })
+        })
+    }
+
+    /// How these suspensions stand.
+    pub fn told(&self, ids: &[SuspensionId]) -> Result<Vec<Told>, LedgerError> {
+        self.read(|connection| {
+            let mut select = connection.prepare("SELECT * FROM suspensions WHERE id = ?")?;
+            ids.iter()
+                .map(|id| select.query_row([id.0], told))
+                .collect()
+        })
+    }
+}
+
+// `instr`, not `LIKE`: `_` and `%` are ordinary characters of addresses.
+const COUNTERS: &str = "SELECT bounced_address, domain, counter FROM temporary_bounces
+    WHERE instr(address_key, ?1) ORDER BY rowid DESC LIMIT ?2";
+const PERMANENT: &str =
+    "SELECT ts, bounced_address, domain, status_code, reason FROM permanent_bounces
+    WHERE instr(address_key, ?1) ORDER BY rowid DESC LIMIT ?2";
+const SUSPENSIONS: &str = "SELECT * FROM suspensions
+    WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
+const BOUNCES: &str = "SELECT * FROM bounces
+    WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
+
+/// The newest rows, the newest last.
+fn select<T>(
+    connection: &Connection,
+    query: &str,
+    part: &str,
+    most: usize,
+    read: fn(&Row) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut rows: Vec<T> = connection
+        .prepare(query)?
+        .query_map(params![part, most], read)?
+        .collect::<rusqlite::Result<_>>()?;
+    rows.reverse();
+    Ok(rows)
+}
+
+fn counter(row: &Row) -> rusqlite::Result<Counter> {
+    Ok(Counter {
+        address: text(row, "bounced_address")?,
+        platform: text(row, "domain")?,
+        counter: text(row, "counter")?,
+    })
+}
+
+fn permanent(row: &Row) -> rusqlite::Result<Permanent> {
+    Ok(Permanent {
+        at: text(row, "ts")?,
+        address: text(row, "bounced_address")?,
+        platform: text(row, "domain")?,
+        status_code: text(row, "status_code")?,
+        reason: text(row, "reason")?,
+    })
+}
+
+fn told(row: &Row) -> rusqlite::Result<Told> {
+    let state = text(row, "state")?;
+    let due = (state == "pending").then(|| row.get("due")).transpose()?;
+    Ok(Told {
+        created: time(row.get("created")?),
+        address: text(row, "bounced_address")?,
+        platform: text(row, "domain")?,
+        state,
+        attempts: row.get("attempts")?,
+        due: due.map(time),
+        answer: text(row, "answer")?,
+    })
+}
+
+fn bounce(row: &Row) -> rusqlite::Result<Bounce> {
+    Ok(Bounce {
+        at: time(row.get("at")?),
+        address: text(row, "bounced_address")?,
+        platform: text(row, "domain")?,
+        action: text(row, "action")?,
+        counter: row.get("counter")?,
+        evidence: text(row, "evidence")?,
+        diagnostic: text(row, "diagnostic")?,
+        message_id: text(row, "message_id")?,
+        source: text(row, "source")?,
+    })
+}
+
+/// A column as text, whatever it holds; empty for NULL.
+fn text(row: &Row, column: &str) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    })
+}

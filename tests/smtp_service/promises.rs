@@ -1,0 +1,132 @@
+//! Nothing lost, nothing twice (DESIGN 8), over SMTP.
+
+use crate::service::{Client, Service, hard_bounce, soft_bounce};
+
+const FULL: &str = "full@somewhere.test";
+
+#[test]
+fn a_bounce_ends_as_a_post() {
+    let service = Service::start();
+    service.client().mail(&hard_bounce("gone@somewhere.test"));
+    assert_eq!(
+        service.platform.wait_for_posts(1),
+        ["/emails/gone%40somewhere.test/suspend"]
+    );
+    service.daemon.stop();
+}
+
+#[test]
+fn the_same_mail_sent_again_on_purpose_counts_again() {
+    let service = Service::start();
+    for times in 1..=3 {
+        service.client().mail(&soft_bounce(FULL));
+        assert_eq!(service.counter(FULL), times);
+    }
+    // In one connection, and pipelined with the next mail, too.
+    let mut client = service.client();
+    client.send_mail(&soft_bounce(FULL));
+    client.expect("250 ");
+    client.send(&format!(
+        "MAIL FROM:<>\r\nRCPT TO:<no-reply@mydomain.de>\r\nDATA\r\n{}\r\n.\r\nQUIT\r\n",
+        soft_bounce(FULL)
+    ));
+    for start in ["250 ", "250 ", "354 ", "250 ", "221 "] {
+        client.expect(start);
+    }
+    assert_eq!(service.counter(FULL), 5);
+}
+
+#[test]
+fn a_client_that_never_got_its_250_counts_once() {
+    let service = Service::start();
+    let mail = soft_bounce(FULL);
+    for times in 1..=10 {
+        // It hangs up at once, in the middle of the commit, or shortly after it.
+        let mut hasty = service.client();
+        hasty.send_mail(&mail);
+        hasty.hang_up();
+        // It comes again at once.
+        service.client().mail(&mail);
+        assert_eq!(service.counter(FULL), times, "the repeat was counted");
+        // And again, on purpose: but that would be the next round's first.
+    }
+}
+
+#[test]
+fn a_client_that_was_cut_off_by_our_death_counts_once() {
+    let service = Service::start();
+    let mail = soft_bounce(FULL);
+    let mut client = service.client();
+    client.send_mail(&mail);
+    client.expect("250 ");
+    // It got its 250, but could not show it.
+    let service = service.kill_and_start();
+    service.client().mail(&mail);
+    assert_eq!(service.counter(FULL), 1);
+    service.client().mail(&mail);
+    assert_eq!(service.counter(FULL), 2);
+}
+
+#[test]
+fn equal_mails_of_several_connections_at_once_all_count() {
+    let service = Service::start();
+    let mail = soft_bounce(FULL);
+    let mut clients: Vec<Client> = (0..20).map(|_| service.client()).collect();
+    for client in &mut clients {
+        client.send_mail(&mail);
+    }
+    for client in &mut clients {
+        client.expect("250 ");
+    }
+    assert_eq!(service.counter(FULL), 20);
+}
+
+#[test]
+fn a_client_keeps_its_mail_while_the_database_is_gone() {
+    let service = Service::start();
+    let database = service.configuration.with_file_name("bounced_emails.db");
+    let away = database.with_extension("away");
+    std::fs::rename(&database, &away).expect("the folder is ours");
+    let mut client = service.client();
+    client.send_mail(&soft_bounce(FULL));
+    // Told to stop meanwhile, the service gives the mail back.
+    service.daemon.wait_for("tried again until it works");
+    service.daemon.terminate();
+    client.expect("451 4.3.0 ");
+    std::fs::rename(&away, &database).expect("the folder is ours");
+    assert_eq!(service.counter(FULL), 0);
+    let (status, _) = service.daemon.wait();
+    assert!(status.success());
+}
+
+#[test]
+fn it_waits_for_the_database_and_then_says_250() {
+    let service = Service::start();
+    let database = service.configuration.with_file_name("bounced_emails.db");
+    let away = database.with_extension("away");
+    std::fs::rename(&database, &away).expect("the folder is ours");
+    let mut client = service.client();
+    client.send_mail(&soft_bounce(FULL));
+    service.daemon.wait_for("tried again until it works");
+    std::fs::rename(&away, &database).expect("the folder is ours");
+    client.expect("250 2.0.0 ");
+    assert_eq!(service.counter(FULL), 1);
+}
+
+#[test]
+fn it_stops_in_good_order() {
+    let service = Service::start();
+    let mut idle = service.client();
+    let mut busy = service.client();
+    busy.asks("EHLO mx.test", "250 ");
+    busy.asks("MAIL FROM:<>", "250 ");
+    service.daemon.terminate();
+    idle.expect("421 4.3.2 ");
+    busy.asks("RCPT TO:<no-reply@mydomain.de>", "250 ");
+    busy.asks("DATA", "354 ");
+    busy.send(&hard_bounce("gone@somewhere.test"));
+    busy.asks("\r\n.", "250 2.0.0 ");
+    busy.expect("421 4.3.2 ");
+    let (status, lines) = service.daemon.wait();
+    assert!(status.success(), "{}", lines.join("\n"));
+}

@@ -1,0 +1,186 @@
+//! The real binary with an SMTP intake, a platform, and a raw client.
+
+use crate::support::*;
+use rusqlite::{Connection, OpenFlags};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::PathBuf;
+
+/// A service that takes mail for mydomain.de on a port of its own.
+pub struct Service {
+    pub daemon: Daemon,
+    pub platform: Platform,
+    pub port: u16,
+    pub configuration: PathBuf,
+    database: PathBuf,
+    _folder: TempDir,
+}
+
+impl Service {
+    pub fn start() -> Service {
+        Service::with(&[])
+    }
+
+    /// With further lines below `smtp:`.
+    pub fn with(lines: &[&str]) -> Service {
+        let folder = temp_dir();
+        let platform = Platform::start();
+        let lines = [&["listen: 127.0.0.1:0"], lines].concat();
+        let configuration = Configuration::in_folder(folder.path())
+            .platform("mydomain.de", &platform)
+            .handler("temporary_threshold: 1000000")
+            .section("smtp", &lines);
+        let file = configuration.write();
+        let daemon = Daemon::start(&file, &["run"]);
+        let port = port_of(&daemon);
+        Service {
+            daemon,
+            platform,
+            port,
+            configuration: file,
+            database: configuration.database(),
+            _folder: folder,
+        }
+    }
+
+    /// Kills it (kill -9) and starts it again.
+    pub fn kill_and_start(self) -> Service {
+        self.daemon.kill();
+        let daemon = Daemon::start(&self.configuration, &["run"]);
+        Service {
+            port: port_of(&daemon),
+            daemon,
+            ..self
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    /// How often this address failed softly, by the ledger.
+    pub fn counter(&self, address: &str) -> i64 {
+        let query =
+            "SELECT coalesce(sum(counter), 0) FROM temporary_bounces WHERE bounced_address = ?";
+        self.ledger()
+            .query_row(query, [address], |row| row.get(0))
+            .expect("the ledger answers")
+    }
+
+    /// How many addresses failed softly, by the ledger.
+    pub fn counters(&self) -> i64 {
+        let query = "SELECT count(*) FROM temporary_bounces";
+        self.ledger()
+            .query_row(query, [], |row| row.get(0))
+            .expect("the ledger answers")
+    }
+
+    fn ledger(&self) -> Connection {
+        Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .expect("the ledger can be read")
+    }
+}
+
+/// The port on which the log says that mail is taken.
+pub fn port_of(daemon: &Daemon) -> u16 {
+    let line = daemon.wait_for("Mail is taken at 127.0.0.1:");
+    let (_, rest) = line.rsplit_once("127.0.0.1:").expect("it was found");
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().expect("a port")
+}
+
+/// A bounce of Postfix for this address: soft (4.2.2).
+pub fn soft_bounce(address: &str) -> String {
+    bounce(address, "4.2.2", "452 4.2.2 Mailbox full")
+}
+
+/// A bounce of Postfix for this address: hard (5.1.1).
+pub fn hard_bounce(address: &str) -> String {
+    bounce(address, "5.1.1", "550 5.1.1 User unknown")
+}
+
+fn bounce(address: &str, status: &str, said: &str) -> String {
+    [
+        "From: MAILER-DAEMON@mx.test (Mail Delivery System)",
+        "To: no-reply@mydomain.de",
+        "Subject: Undelivered Mail Returned to Sender",
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
+        "",
+        "--b",
+        "",
+        &format!("<{address}>: host mx.test said: {said}"),
+        "--b",
+        "Content-Type: message/delivery-status",
+        "",
+        "Reporting-MTA: dns; mx.test",
+        "",
+        &format!("Final-Recipient: rfc822; {address}"),
+        "Action: failed",
+        &format!("Status: {status}"),
+        &format!("Diagnostic-Code: smtp; {said}"),
+        "",
+        "--b--",
+        "",
+    ]
+    .join("\r\n")
+}
+
+/// A raw SMTP client.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub fn connect(port: u16) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut client = Client(BufReader::new(stream));
+        client.expect("220 ");
+        client
+    }
+
+    pub fn send(&mut self, text: &str) {
+        let stream = self.0.get_mut();
+        stream.write_all(text.as_bytes()).expect("it can be sent");
+    }
+
+    #[track_caller]
+    pub fn expect(&mut self, start: &str) {
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line).expect("a reply");
+            if line.as_bytes().get(3) != Some(&b'-') {
+                assert!(line.starts_with(start), "{line:?} instead of {start:?}");
+                return;
+            }
+        }
+    }
+
+    #[track_caller]
+    pub fn asks(&mut self, line: &str, start: &str) {
+        self.send(&format!("{line}\r\n"));
+        self.expect(start);
+    }
+
+    /// Goes up to the end of a mail, but does not read the reply to it.
+    pub fn send_mail(&mut self, mail: &str) {
+        self.asks("EHLO mx.test", "250 ");
+        self.asks("MAIL FROM:<>", "250 ");
+        self.asks("RCPT TO:<no-reply@mydomain.de>", "250 ");
+        self.asks("DATA", "354 ");
+        self.send(mail);
+        self.send("\r\n.\r\n");
+    }
+
+    /// Hands a mail over, and shows that it has the 250.
+    pub fn mail(&mut self, mail: &str) {
+        self.send_mail(mail);
+        self.expect("250 2.0.0 ");
+        self.asks("QUIT", "221 ");
+    }
+
+    pub fn hang_up(self) {
+        // What may have come is never read; nothing is left to be said.
+        let _ = self.0.get_ref().shutdown(Shutdown::Both);
+    }
+}
