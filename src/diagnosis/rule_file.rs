@@ -2,8 +2,8 @@
 //!
 //! Reads text only; that the rules are fast and in order is the business of [`super::rules`].
 
-use super::Reason;
 use super::rules::{Rule, RuleError};
+use super::{Reason, words};
 use crate::report::Command;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -106,7 +106,10 @@ fn check(entry: Spanned<Entry>, line: usize, earlier: &[Rule]) -> Result<Rule, M
         and: phrases(entry.and)?,
         not: phrases(entry.not)?,
         pattern: entry.pattern.map(pattern).transpose()?,
-        receivers: phrases(entry.receiver)?,
+        receivers: each(entry.receiver, |domain| match domain.trim().is_empty() {
+            true => Err("an empty receiver would match everybody".to_owned()),
+            false => Ok(domain.to_lowercase()),
+        })?,
         statuses: each(entry.status, |text| {
             text.parse()
                 .map_err(|()| format!("'{text}' is no status: write 5.1.1, 5.1.* or *.1.1"))
@@ -149,11 +152,11 @@ fn each<T>(
     Ok(read_all)
 }
 
-/// Phrases as texts are matched: in lower case.
+/// Phrases in the form of the words that they are matched with.
 fn phrases(values: Vec<Spanned<String>>) -> Result<Vec<String>, Mistake> {
     each(values, |text| match text.trim().is_empty() {
         true => Err("an empty phrase would match everything".to_owned()),
-        false => Ok(text.to_lowercase()),
+        false => Ok(words::normalise(text)),
     })
 }
 

@@ -13,11 +13,12 @@ pub(super) fn head(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_DIAGNOSTIC)]
 }
 
-/// Lower-cases the text, and puts a mere `@` in the place of addresses, with or without their angle brackets.
+/// Lower-cases the text, makes every apostrophe the one of ASCII, and puts a mere `@` in the place of addresses, with or
+/// without their angle brackets.
 pub(super) fn normalise(text: &str) -> String {
     let text = match text.is_ascii() {
         true => Cow::Borrowed(text),
-        false => Cow::Owned(text.to_lowercase()),
+        false => Cow::Owned(text.to_lowercase().replace('’', "'")),
     };
     let mut words = String::with_capacity(text.len());
     let mut rest = &*text;
@@ -78,6 +79,7 @@ mod tests {
                 "Пользователь ПЁТР@example.com не найден",
                 "пользователь @ не найден",
             ),
+            ("It wasn’t found", "it wasn't found"),
             ("", ""),
         ] {
             assert_eq!(normalise(text), words);
