@@ -76,3 +76,54 @@ fn the_same_bounce_handed_in_again_on_purpose_counts_again() {
     let expected = [("full@example.org".to_owned(), 50)];
     assert_eq!(configuration.counters(), expected.into());
 }
+
+#[test]
+fn a_platform_that_fails_is_told_again() {
+    let queue = Broker::shared().vhost("failing").durable_queue("bounces");
+    let mut asked = 0;
+    let platform = Platform::answering(move |request| {
+        asked += 1;
+        match asked {
+            1 => Answer::status(500),
+            _ => accept(request),
+        }
+    });
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue);
+    let daemon = Daemon::run_in_debug(&configuration.write());
+    queue.amqp_publish(&file_of_repository("tests/testmail"));
+    daemon.wait_for("Response:  500");
+    daemon.wait_for("Response:  200");
+    assert_eq!(platform.posts(), [SUSPENSION, SUSPENSION]);
+    // The mail did not wait for the platform.
+    queue.wait_until_empty();
+    daemon.stop();
+    assert_eq!(platform.posts(), [SUSPENSION, SUSPENSION]);
+}
+
+#[test]
+fn a_suspension_outlives_the_service() {
+    let queue = Broker::shared().vhost("outliving").durable_queue("bounces");
+    let platform = Platform::answering(|_| Answer::status(500));
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue);
+    let file = configuration.write();
+    let daemon = Daemon::run_in_debug(&file);
+    queue.amqp_publish(&file_of_repository("tests/testmail"));
+    platform.wait_for_posts(1);
+    queue.wait_until_empty();
+    daemon.stop();
+    platform.answer(accept);
+    let failed = platform.posts().len();
+    let daemon = Daemon::run_in_debug(&file);
+    assert_eq!(
+        platform.wait_for_posts(failed + 1).last().unwrap(),
+        SUSPENSION
+    );
+    daemon.stop();
+    assert_eq!(platform.posts().len(), failed + 1);
+}

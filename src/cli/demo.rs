@@ -8,7 +8,9 @@ use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -66,42 +68,54 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn show(args: &Args) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    let (port, mut exchanges) = platform(stop.clone()).await?;
-    let folder = tempfile::tempdir().context("no folder for the demo's database")?;
-    let handler = Arc::new(handler(folder.path(), port)?);
+    let platform = platform(stop.clone()).await?;
     let mut mails = match &args.amqp {
         None => straight(),
         Some(url) => through_broker(url, stop.clone()).await?,
     };
-    println!(
+    let shown = walk_through(&mut mails, platform).await;
+    stop.cancel();
+    // The queue of the demo is deleted when the broker is left.
+    while mails.recv().await.is_some() {}
+    shown
+}
+
+/// Takes the mails one by one, and tells what happens to each.
+async fn walk_through(
+    mails: &mut mpsc::Receiver<Delivery>,
+    (port, mut exchanges): (u16, mpsc::UnboundedReceiver<Exchange>),
+) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no folder for the demo's database")?;
+    let handler = Arc::new(handler(folder.path(), port)?);
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
         "{} mails come back to the no-reply addresses of two platforms; learning.example is configured, with a threshold of {}.\n",
         SAMPLES.len(),
         handler.temporary_threshold
-    );
+    )?;
     let mut suspended = Vec::new();
     for (number, sample) in SAMPLES.iter().enumerate() {
         let delivery = mails
             .recv()
             .await
             .context("the mails of the demo ended early")?;
-        println!("{}. {}", number + 1, sample.title);
+        writeln!(out, "{}. {}", number + 1, sample.title)?;
         handle(&handler, delivery).await?;
         while let Ok(exchange) = exchanges.try_recv() {
-            println!("   the platform got: {exchange}");
+            writeln!(out, "   the platform got: {exchange}")?;
             suspended.extend(exchange.address);
         }
-        println!();
+        writeln!(out)?;
     }
-    stop.cancel();
-    // Until the broker is left, the queue of the demo is there.
-    while mails.recv().await.is_some() {}
-    println!(
-        "In the end the platform was told to stop mailing: {}.",
+    writeln!(
+        out,
+        "In the end the platform was told to stop mailing: {}.
+Next: bouncedemails classify FILE says what it makes of a bounce of yours;
+      bouncedemails --debug demo shows the log block of each mail;
+      config.template.yml and README.md lead to a service of your own.",
         suspended.join(", ")
-    );
-    println!("Next: bouncedemails classify FILE says what it makes of a bounce of yours;");
-    println!("      bouncedemails --debug demo shows the log block of each mail;");
-    println!("      config.template.yml and README.md lead to a service of your own.");
+    )?;
     Ok(())
 }
 
@@ -178,8 +192,11 @@ async fn through_broker(
             .with_context(|| format!("{} cannot be reached", amqp.url))?;
     let channel = connection.create_channel().await?;
     let name = || queue.as_str().into();
+    // Should the demo be killed, the broker deletes the queue after ten minutes (RabbitMQ, "Queue TTL").
+    let mut expiry = FieldTable::default();
+    expiry.insert("x-expires".into(), AMQPValue::LongInt(10 * 60 * 1000));
     channel
-        .queue_declare(name(), QueueDeclareOptions::durable(), Default::default())
+        .queue_declare(name(), QueueDeclareOptions::durable(), expiry)
         .await?;
     for sample in SAMPLES {
         let options = BasicPublishOptions::default();
@@ -188,7 +205,7 @@ async fn through_broker(
             .basic_publish("".into(), name(), options, sample.mail, properties)
             .await?;
     }
-    println!("The mails go through the queue {queue} of {}.", amqp.url);
+    tracing::info!("The mails go through the queue {queue} of {}.", amqp.url);
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.

@@ -3,6 +3,7 @@
 use super::stdin::through;
 use super::{Common, feed};
 use crate::intake::{Source, files};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         .map(named);
     let tally = through(handler, mails)?;
     let (recorded, returned) = (tally.recorded(), tally.returned());
-    println!("{recorded} mails recorded.");
+    writeln!(std::io::stdout(), "{recorded} mails recorded.")?;
     if returned > 0 {
         anyhow::bail!("{returned} mails could not be recorded; see above, and import them again");
     }

@@ -1,53 +1,13 @@
 //! Disks that run full, files that are locked, damaged or gone: what is said, and that nothing is lost or overwritten.
 
 use super::*;
+use crate::small_disk::SmallDisk;
 use bouncedemails::ledger::{ErrorKind, LedgerError};
-use std::path::Path;
-use std::process::Command;
 
 fn failure(bench: &Bench) -> LedgerError {
     match Ledger::open(&bench.file()) {
         Ok(_) => panic!("it opened"),
         Err(error) => error,
-    }
-}
-
-/// A small file system of its own, unmounted when dropped.
-struct SmallDisk {
-    folder: TempDir,
-}
-
-impl SmallDisk {
-    /// None where mounting is not allowed.
-    fn mount(options: &str) -> Option<SmallDisk> {
-        let folder = TempDir::new().expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(folder.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        mounted.then_some(SmallDisk { folder })
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn remount(&self, options: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,{options}")])
-            .arg(self.path())
-            .status();
-        assert!(status.expect("mount").success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount")
-            .arg("--lazy")
-            .arg(self.path())
-            .status();
     }
 }
 
@@ -61,10 +21,7 @@ fn a_full_disk_loses_nothing_and_the_same_batch_goes_in_once_it_is_freed() {
     bench.handler.dbfile = disk.path().join("bounced_emails.db");
     let ledger = bench.open();
     bench.bounce(&ledger, "before@example.com", Reason::UserUnknown);
-    let filler = disk.path().join("filler");
-    // Fails when the disk is full, which is what it is for.
-    let filled = std::fs::write(&filler, vec![b'x'; 4 * 1024 * 1024]);
-    assert!(filled.is_err());
+    let filler = disk.fill();
     let batch: Vec<Entry> = (0..500)
         .map(|number| bench.entry(&format!("{number}@example.com"), Reason::UserUnknown))
         .collect();

@@ -8,6 +8,8 @@ mod in_flight;
 mod keeping;
 mod once;
 mod prototype;
+#[path = "../support/small_disk.rs"]
+mod small_disk;
 mod suspending;
 
 use bouncedemails::config::{Handler, Period};

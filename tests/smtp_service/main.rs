@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod load;
+mod postfix;
 mod promises;
 mod service;
 mod start;

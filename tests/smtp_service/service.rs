@@ -1,7 +1,8 @@
 //! The real binary with an SMTP intake, a platform, and a raw client.
 
-use crate::support::*;
+use crate::support::{Configuration, Daemon, PATIENCE, Platform, TempDir, temp_dir};
 use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
@@ -21,11 +22,17 @@ impl Service {
         Service::with(&[])
     }
 
-    /// With further lines below `smtp:`.
+    /// With these lines below `smtp:`; without a `listen:` among them, on a free port.
     pub fn with(lines: &[&str]) -> Service {
         let folder = temp_dir();
         let platform = Platform::start();
-        let lines = [&["listen: 127.0.0.1:0"], lines].concat();
+        let listens = lines.iter().any(|line| line.starts_with("listen:"));
+        let free: &[&str] = if listens {
+            &[]
+        } else {
+            &["listen: 127.0.0.1:0"]
+        };
+        let lines = [free, lines].concat();
         let configuration = Configuration::in_folder(folder.path())
             .platform("mydomain.de", &platform)
             .handler("temporary_threshold: 1000000")
@@ -54,6 +61,18 @@ impl Service {
         }
     }
 
+    /// Stops it in good order, and starts it again after `meanwhile`.
+    pub fn stop_and_start(self, meanwhile: impl FnOnce()) -> Service {
+        self.daemon.stop();
+        meanwhile();
+        let daemon = Daemon::start(&self.configuration, &["run"]);
+        Service {
+            port: port_of(&daemon),
+            daemon,
+            ..self
+        }
+    }
+
     pub fn client(&self) -> Client {
         Client::connect(self.port)
     }
@@ -67,11 +86,15 @@ impl Service {
             .expect("the ledger answers")
     }
 
-    /// How many addresses failed softly, by the ledger.
-    pub fn counters(&self) -> i64 {
-        let query = "SELECT count(*) FROM temporary_bounces";
-        self.ledger()
-            .query_row(query, [], |row| row.get(0))
+    /// How often each address failed softly, by the ledger.
+    pub fn counters(&self) -> BTreeMap<String, i64> {
+        let ledger = self.ledger();
+        let mut query = ledger
+            .prepare("SELECT bounced_address, counter FROM temporary_bounces")
+            .expect("the ledger answers");
+        query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
             .expect("the ledger answers")
     }
 
@@ -89,42 +112,18 @@ pub fn port_of(daemon: &Daemon) -> u16 {
     digits.parse().expect("a port")
 }
 
-/// A bounce of Postfix for this address: soft (4.2.2).
+/// Always the same bytes for an address.
 pub fn soft_bounce(address: &str) -> String {
-    bounce(address, "4.2.2", "452 4.2.2 Mailbox full")
+    text(crate::support::soft_bounce(address, 1))
 }
 
-/// A bounce of Postfix for this address: hard (5.1.1).
+/// Always the same bytes for an address.
 pub fn hard_bounce(address: &str) -> String {
-    bounce(address, "5.1.1", "550 5.1.1 User unknown")
+    text(crate::support::hard_bounce(address, 1))
 }
 
-fn bounce(address: &str, status: &str, said: &str) -> String {
-    [
-        "From: MAILER-DAEMON@mx.test (Mail Delivery System)",
-        "To: no-reply@mydomain.de",
-        "Subject: Undelivered Mail Returned to Sender",
-        "Auto-Submitted: auto-replied",
-        "MIME-Version: 1.0",
-        "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
-        "",
-        "--b",
-        "",
-        &format!("<{address}>: host mx.test said: {said}"),
-        "--b",
-        "Content-Type: message/delivery-status",
-        "",
-        "Reporting-MTA: dns; mx.test",
-        "",
-        &format!("Final-Recipient: rfc822; {address}"),
-        "Action: failed",
-        &format!("Status: {status}"),
-        &format!("Diagnostic-Code: smtp; {said}"),
-        "",
-        "--b--",
-        "",
-    ]
-    .join("\r\n")
+fn text(mail: Vec<u8>) -> String {
+    String::from_utf8(mail).expect("the tests write UTF-8")
 }
 
 /// A raw SMTP client.

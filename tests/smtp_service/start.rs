@@ -1,7 +1,10 @@
 //! How it starts: commands, readiness, socket activation, what can't be listened on.
 
 use crate::service::{Client, hard_bounce, port_of};
-use crate::support::*;
+use crate::support::{
+    Configuration, Daemon, PATIENCE, Platform, TempDir, bouncedemails, free_port, output_of,
+    temp_dir,
+};
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;

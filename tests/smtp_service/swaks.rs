@@ -1,7 +1,7 @@
 //! swaks, the SMTP tester: each reply code and text.
 
 use crate::service::{Service, hard_bounce};
-use crate::support::*;
+use crate::support::{TempDir, output_of, temp_dir};
 use std::process::Command;
 
 /// swaks against the service; returns its transcript.

@@ -15,6 +15,7 @@ mod platform;
 mod ports;
 mod postfix;
 mod process;
+mod small_disk;
 mod wait;
 
 pub use bounces::{hard_bounce, ordinary_mail, soft_bounce};
@@ -26,6 +27,7 @@ pub use platform::{Answer, Platform, Request, accept};
 pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
+pub use small_disk::SmallDisk;
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};
 

@@ -55,7 +55,10 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    fn new(stream: impl Io + AsFd + 'static, address: Option<SocketAddr>) -> io::Result<Accepted> {
+    pub fn new(
+        stream: impl Io + AsFd + 'static,
+        address: Option<SocketAddr>,
+    ) -> io::Result<Accepted> {
         Ok(Accepted {
             connection: Connection::new(&stream, address)?,
             io: Box::new(stream),

@@ -27,7 +27,7 @@ pub use connection::Connection;
 pub use handover::{Handover, Note};
 pub use listener::{ListenError, Listener};
 pub use reply::Reply;
-pub use server::serve;
+pub use server::{converse, serve};
 pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
 

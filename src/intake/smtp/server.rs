@@ -7,8 +7,10 @@ use super::listener::{Accepted, Listener};
 use super::reply::{self, Reply};
 use super::session::{Session, Stop};
 use super::wire::{Io, Wire};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +43,19 @@ pub async fn serve<B: Backend>(
         }
     }
     server.drain(&listener).await;
+}
+
+/// Talks with one client that is connected already, without asking whether it may.
+pub async fn converse<B: Backend>(
+    settings: &Settings,
+    backend: &B,
+    stream: UnixStream,
+) -> io::Result<()> {
+    let Accepted { io, connection } = Accepted::new(stream, None)?;
+    Session::new(settings, backend, Stop::default(), connection, io)
+        .run()
+        .await;
+    Ok(())
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);

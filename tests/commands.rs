@@ -1,0 +1,221 @@
+//! The commands on the ledger, as an operator types them.
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+use support::*;
+
+const DEAD: &str = "/emails/dead%40example.org/suspend";
+
+fn command(file: &Path, arguments: &[&str]) -> Output {
+    let mut command = bouncedemails();
+    command.arg("--config").arg(file).args(arguments);
+    command.output().expect("it runs")
+}
+
+/// What a command that succeeds prints.
+fn printed(file: &Path, arguments: &[&str]) -> String {
+    output_of(
+        bouncedemails().arg("--config").arg(file).args(arguments),
+        b"",
+    )
+}
+
+fn hand_in(file: &Path, mail: &[u8]) {
+    output_of(bouncedemails().arg("--config").arg(file).arg("stdin"), mail);
+}
+
+fn set_permanent(file: &Path) -> Output {
+    let arguments = [
+        "set_permanent_bounced_address",
+        "--bounced_address",
+        "dead@example.org",
+        "--domain",
+        "mydomain.de",
+    ];
+    command(file, &arguments)
+}
+
+#[test]
+fn an_address_is_suspended_by_hand_and_the_platforms_answer_is_shown() {
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .write();
+    let output = set_permanent(&file);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains(r#"Response:  200 / {"processd_email": "dead@example.org"}"#),
+        "{text}"
+    );
+    assert_eq!(platform.posts(), [DEAD]);
+    let found = printed(&file, &["find_address", "--address", "DEAD@"]);
+    for part in [
+        "Permanent bounces",
+        "manual",
+        "delivered",
+        "asked for by a person",
+    ] {
+        assert!(found.contains(part), "{part} in {found}");
+    }
+}
+
+#[test]
+fn by_hand_beside_a_running_service_is_posted_once() {
+    let platform = Platform::start();
+    let queue = Broker::shared().vhost("by-hand").durable_queue("mails");
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue)
+        .write();
+    let daemon = Daemon::start(&file, &["run"]);
+    daemon.wait_for("Taking mails");
+    assert!(set_permanent(&file).status.success());
+    // The service has looked at the ledger since: a later bounce was posted.
+    queue.publish([hard_bounce("later@example.org", 1)]);
+    platform.wait_for_posts(2);
+    daemon.stop();
+    assert_eq!(
+        platform.posts(),
+        [DEAD, "/emails/later%40example.org/suspend"]
+    );
+}
+
+#[test]
+fn a_platform_that_is_not_configured_is_refused_with_those_that_are() {
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .write();
+    let output = command(
+        &file,
+        &[
+            "set-permanent-bounced-address",
+            "--bounced-address",
+            "dead@example.org",
+            "--domain",
+            "elsewhere.example",
+        ],
+    );
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("elsewhere.example is no configured platform; take one of: mydomain.de"),
+        "{error}"
+    );
+    assert_eq!(platform.posts().len(), 0);
+}
+
+#[test]
+fn failed_suspensions_are_retried_by_the_command_or_by_the_running_service() {
+    let platform = Platform::answering(|_| Answer::status(403));
+    let queue = Broker::shared().vhost("retry").durable_queue("mails");
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue)
+        .write();
+    let refused = set_permanent(&file);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&refused.stdout);
+    assert!(
+        text.contains("bouncedemails retry --address dead@example.org"),
+        "{text}"
+    );
+
+    let still = printed(&file, &["retry"]);
+    assert!(still.contains("failed"), "{still}");
+    platform.answer(accept);
+    let other = printed(&file, &["retry", "--address", "other@example.org"]);
+    assert!(other.contains("no failed suspension"), "{other}");
+    let delivered = printed(&file, &["retry", "--address", "Dead@example.org"]);
+    assert!(delivered.contains("1 of them delivered"), "{delivered}");
+    assert_eq!(platform.posts(), [DEAD; 3]);
+
+    platform.answer(|_| Answer::status(403));
+    assert_eq!(set_permanent(&file).status.code(), Some(1));
+    platform.answer(accept);
+    let daemon = Daemon::start(&file, &["run"]);
+    daemon.wait_for("Taking mails");
+    let left = printed(&file, &["retry"]);
+    assert!(
+        left.contains("1 tried again") || left.contains("1 delivered"),
+        "{left}"
+    );
+    platform.wait_for_posts(5);
+    daemon.stop();
+    assert_eq!(platform.posts(), [DEAD; 5]);
+}
+
+#[test]
+fn a_counter_is_reset() {
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path()).platform("mydomain.de", &platform);
+    let file = configuration.write();
+    for number in 0..3 {
+        hand_in(&file, &soft_bounce("full@example.org", number));
+    }
+    assert_eq!(
+        configuration.counters(),
+        [("full@example.org".to_owned(), 3)].into()
+    );
+    let found = printed(&file, &["find-address", "--address", "full@"]);
+    assert!(found.contains("Temporary bounces"), "{found}");
+    let text = printed(&file, &["reset", "--address", "FULL@example.org"]);
+    assert!(
+        text.contains("had 3 temporary bounces at mydomain.de"),
+        "{text}"
+    );
+    assert_eq!(configuration.counters(), [].into());
+    let nothing = printed(&file, &["find-address", "--address", "nobody@"]);
+    assert!(nothing.contains("Nothing is known"), "{nothing}");
+}
+
+#[test]
+fn a_quarantined_mail_is_listed_shown_requeued_and_deleted() {
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let without = Configuration::in_folder(folder.path()).platform("elsewhere.example", &platform);
+    let file = without.write();
+    let mail = hard_bounce("dead@example.org", 1);
+    hand_in(&file, &mail);
+    hand_in(&file, &hard_bounce("other@example.org", 2));
+    let list = printed(&file, &["quarantine", "list"]);
+    assert!(
+        list.contains("no configured platform: it came back to no-reply@mydomain.de"),
+        "{list}"
+    );
+    let shown = command(&file, &["quarantine", "show", "1"]);
+    assert!(shown.stdout == mail, "other bytes came out");
+    let missing = command(&file, &["quarantine", "show", "9"]);
+    assert_eq!(missing.status.code(), Some(1));
+    printed(&file, &["quarantine", "delete", "2"]);
+
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .write();
+    printed(&file, &["quarantine", "requeue", "--all"]);
+    assert_eq!(platform.posts(), [DEAD]);
+    let empty = printed(&file, &["quarantine", "list"]);
+    assert_eq!(empty, "The quarantine is empty.\n");
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    for name in [
+        "find-address",
+        "set-permanent-bounced-address",
+        "reset",
+        "retry",
+        "quarantine",
+    ] {
+        let help = output_of(bouncedemails().args([name, "--help"]), b"");
+        assert!(help.contains(&format!("bouncedemails {name}")), "{help}");
+    }
+}

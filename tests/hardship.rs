@@ -1,0 +1,233 @@
+//! Nothing stops the line and nothing gets in (DESIGN 8): a full disk, mails that end the process, forged addresses. The real binary
+//! and a real RabbitMQ.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use support::*;
+
+fn bounces(name: &str, count: u32) -> Vec<Vec<u8>> {
+    let bounce = |number| hard_bounce(&format!("gone.{name}.{number}@example.org"), number);
+    (0..count).map(bounce).collect()
+}
+
+fn suspensions(name: &str, count: u32) -> BTreeSet<String> {
+    let path = |number| format!("/emails/gone.{name}.{number}%40example.org/suspend");
+    (0..count).map(path).collect()
+}
+
+#[test]
+fn a_disk_that_runs_full_in_mid_run_and_is_freed_loses_nothing() {
+    let Some(disk) = SmallDisk::mount("size=8m") else {
+        eprintln!("skipped: no right to mount a small file system");
+        return;
+    };
+    let queue = Broker::shared().vhost("full").durable_queue("mails");
+    let platform = Platform::start();
+    let configuration = Configuration::in_folder(disk.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue);
+    let daemon = Daemon::start(&configuration.write(), &["run"]);
+    queue.publish(bounces("before", 50));
+    platform.wait_for_all(&suspensions("before", 50));
+    let filler = disk.fill();
+    queue.publish(bounces("while", 500));
+    daemon.wait_for("the disk is full");
+    assert_eq!(daemon.count("the disk is full"), 1, "it is said once");
+    std::fs::remove_file(filler).expect("the disk is freed");
+    daemon.wait_for("The database works again");
+    platform.wait_for_all(&suspensions("while", 500));
+    queue.wait_until_empty();
+    daemon.stop();
+    let history = configuration.history();
+    assert_eq!(history.len(), 550);
+    assert!(history.values().all(|count| *count == 1), "{history:?}");
+    assert_eq!(platform.posts().len(), 550);
+}
+
+#[test]
+fn a_full_archive_delays_no_suspension() {
+    let Some(disk) = SmallDisk::mount("size=1m") else {
+        eprintln!("skipped: no right to mount a small file system");
+        return;
+    };
+    let platform = Platform::start();
+    let folder = temp_dir();
+    std::os::unix::fs::symlink(disk.path(), folder.path().join("bounced_emails"))
+        .expect("the archive is on the small disk");
+    disk.fill();
+    let configuration = Configuration::in_folder(folder.path()).platform("mydomain.de", &platform);
+    let log = through_stdin(&configuration.write(), &hard_bounce("gone@example.org", 1));
+    assert_eq!(platform.posts(), ["/emails/gone%40example.org/suspend"]);
+    assert!(log.contains("could not be kept"), "{log}");
+}
+
+#[test]
+fn a_mail_that_ends_the_process_twice_is_quarantined_and_the_next_mail_goes_through() {
+    let queue = Broker::shared().vhost("poison").durable_queue("mails");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue)
+        .write();
+    let start = || {
+        let mut command = bouncedemails();
+        command.env("BOUNCEDEMAILS_ABORT_ON", "deadly");
+        Daemon::spawn(command.arg("--config").arg(&file).arg("run"))
+    };
+    queue.publish([
+        &b"Subject: deadly\r\n\r\n"[..],
+        b"",
+        b"\0\0\0\0",
+        &(0..=255).cycle().take(5_000).collect::<Vec<u8>>(),
+    ]);
+    for _ in 0..2 {
+        let (status, lines) = start().wait();
+        assert!(!status.success(), "{lines:?}");
+    }
+    let daemon = start();
+    daemon.wait_for("it ended the process twice");
+    let published = Instant::now();
+    queue.publish(bounces("after", 1));
+    platform.wait_for_all(&suspensions("after", 1));
+    assert!(
+        published.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        published.elapsed()
+    );
+    queue.wait_until_empty();
+    daemon.stop();
+    let list = output_of(
+        bouncedemails()
+            .arg("--config")
+            .arg(&file)
+            .args(["quarantine", "list"]),
+        b"",
+    );
+    assert_eq!(
+        list.matches("it ended the process twice").count(),
+        1,
+        "{list}"
+    );
+    assert_eq!(list.matches("unreadable").count(), 3, "{list}");
+}
+
+/// Everything but RFC 3986's unreserved characters, encoded.
+fn encoded(address: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            (byte as char).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    address.bytes().map(encode).collect()
+}
+
+#[test]
+fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() {
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path()).platform("mydomain.de", &platform);
+    let file = configuration.write();
+    let long = "x".repeat(600);
+    let forged = [
+        "../../../../etc/passwd@example.org",
+        "/etc/passwd@example.org",
+        "..@example.org",
+        ".hidden@example.org",
+        "%2e%2e%2f%00@example.org",
+        "?admin=1#&a=b@example.org",
+        "{address}{+x}@example.org",
+        "'/**/OR/**/1=1--@example.org",
+        "$HOME`id`|x&@example.org",
+        "a\\..\\b@example.org",
+        &format!("{long}@example.org"),
+    ];
+    let mut log = String::new();
+    for (number, address) in forged.iter().enumerate() {
+        log += &through_stdin(&file, &hard_bounce(address, number as u32));
+    }
+    let expected: BTreeSet<String> = forged
+        .iter()
+        .map(|address| format!("/emails/{}/suspend", encoded(address)))
+        .collect();
+    let posted: BTreeSet<String> = platform.posts().into_iter().collect();
+    assert_eq!(posted, expected);
+    assert_eq!(configuration.history().len(), forged.len());
+
+    // Headers that forge lines of the log, or speak to the terminal.
+    let mail = String::from_utf8(hard_bounce("real@example.org", 99)).expect("UTF-8");
+    let evil = "=?utf-8?Q?=1B[2J=0D=0Abouncedemails_-_Permanent:_victim@example.org?=";
+    let mail = mail.replace(
+        "Subject: Undelivered Mail Returned to Sender",
+        &format!("Subject: {evil}"),
+    );
+    assert!(mail.contains(evil));
+    log += &through_stdin(&file, mail.as_bytes());
+    let shown = output_of(
+        bouncedemails()
+            .arg("--config")
+            .arg(&file)
+            .args(["find-address", "--address", "@"]),
+        b"",
+    );
+    for text in [&log, &shown] {
+        let raw = text.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(raw, None, "{text}");
+    }
+    assert!(
+        !log.lines()
+            .any(|line| line.starts_with("bouncedemails - Permanent: victim")),
+        "{log}"
+    );
+    assert!(log.contains(r"\u{1b}[2J"), "{log}");
+    for address in forged {
+        assert!(shown.contains(address), "{address} in {shown}");
+    }
+
+    let beside: BTreeSet<String> = std::fs::read_dir(folder.path())
+        .expect("the folder")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    let known = [
+        "bounced_emails",
+        "bounced_emails.db",
+        "bounced_emails.db.lock",
+        "config.yml",
+    ];
+    assert_eq!(beside, known.map(str::to_owned).into());
+    let mut kept = 0;
+    for folder in std::fs::read_dir(configuration.archive()).expect("the archive") {
+        let folder = folder.expect("an entry").path();
+        kept += std::fs::read_dir(folder)
+            .expect("only folders of files")
+            .count();
+    }
+    assert_eq!(kept, forged.len() + 1);
+}
+
+/// Hands a mail in; returns all that was logged.
+fn through_stdin(file: &Path, mail: &[u8]) -> String {
+    let input = temp_dir();
+    let path = input.path().join("mail");
+    std::fs::write(&path, mail).expect("the folder is ours");
+    let output = bouncedemails()
+        .arg("--config")
+        .arg(file)
+        .args(["--debug", "stdin"])
+        .stdin(std::fs::File::open(&path).expect("the mail"))
+        .output()
+        .expect("it runs");
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{log}");
+    log + &String::from_utf8_lossy(&output.stdout)
+}
