@@ -55,21 +55,23 @@ async fn run_intakes(
     let handler = Arc::new(config.handler);
     let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
+    // Listens first: a port that is taken is said before anything runs.
+    let smtp = match smtp {
+        Some((listen, settings)) => match Listener::from_systemd()? {
+            Some(handed_over) => Some((handed_over, settings)),
+            None => Some((Listener::bind(&listen).await?, settings)),
+        },
+        None => None,
+    };
     let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
+    let ledger = service.ledger.clone();
+    let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
     let mut intakes = JoinSet::new();
     if let Some(amqp) = config.amqp {
-        let ledger = service.ledger.clone();
-        let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
-        let (inbox, shutdown) = (service.inbox(), shutdown.clone());
+        let (forget, inbox, shutdown) = (forget.clone(), service.inbox(), shutdown.clone());
         intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
     }
-    if let Some((listen, settings)) = smtp {
-        let listener = match Listener::from_systemd()? {
-            Some(handed_over) => handed_over,
-            None => Listener::bind(&listen).await?,
-        };
-        let ledger = service.ledger.clone();
-        let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
+    if let Some((listener, settings)) = smtp {
         let (inbox, shutdown, handler) = (service.inbox(), shutdown.clone(), handler.clone());
         intakes.spawn(async move {
             smtp::run(listener, settings, &handler, forget, inbox, shutdown).await;

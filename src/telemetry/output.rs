@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::linux::fs::MetadataExt;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
@@ -51,7 +52,12 @@ pub fn init(debug: bool, stream: Stream) -> anyhow::Result<()> {
         Together(
             layer
                 .with_syslog_identifier(IDENTIFIER.to_owned())
-                .with_field_prefix(Some("BOUNCE".to_owned())),
+                .with_field_prefix(Some("BOUNCE".to_owned()))
+                .with_priority_mappings(PriorityMappings {
+                    info: Priority::Informational,
+                    debug: Priority::Debug,
+                    ..PriorityMappings::new()
+                }),
         )
     });
     // What the libraries below log is either said by us in plain words or is of no use to an operator.
