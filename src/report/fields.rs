@@ -12,12 +12,15 @@ pub(super) struct Field<'x> {
     pub(super) value: String,
 }
 
+/// How many lines are read: twenty for each of [`super::limits::MAX_RECIPIENTS`] recipients.
+const MAX_LINES: usize = 20 * super::limits::MAX_RECIPIENTS;
+
 /// Splits the body of a report part into groups. Names hold only letters, digits and hyphens, so that a line of
 /// free text (`host mx.example.com said:`) continues the field before it.
 pub(super) fn groups(text: &str) -> Vec<Group<'_>> {
     let mut groups = Vec::new();
     let mut group: Group<'_> = Vec::new();
-    for line in text.lines() {
+    for line in text.lines().take(MAX_LINES) {
         if line.trim().is_empty() {
             if !group.is_empty() {
                 groups.push(std::mem::take(&mut group));
