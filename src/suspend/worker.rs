@@ -114,6 +114,7 @@ impl Worker {
         let bell = self.common.bell.clone();
         let mut rung = pin!(bell.notified());
         loop {
+            self.common.blocks.release();
             let leave = self.breaker.leave(Instant::now());
             self.post(leave);
             self.look(leave);

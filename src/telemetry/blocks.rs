@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// More blocks than this do not wait: the oldest is printed without its answer.
 const MOST_WAITING: usize = 1_000;
 
+/// A block waits no longer than this: its platform is slow or down, and that is said by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The blocks that wait for an answer.
 #[derive(Debug, Default)]
 pub struct Blocks(Mutex<Waiting>);
@@ -67,11 +70,11 @@ impl Blocks {
         }
     }
 
-    /// Prints the blocks that have waited for longer than `patience`: their platform is slow or down, and says so itself.
-    pub fn release(&self, patience: Duration) {
+    /// Prints the blocks that have waited for too long; to be called now and then.
+    pub fn release(&self) {
         let mut waiting = self.0.lock();
         while let Some(oldest) = waiting.blocks.first_entry()
-            && oldest.get().since.elapsed() > patience
+            && oldest.get().since.elapsed() > PATIENCE
         {
             let number = *oldest.key();
             waiting.print(number);
