@@ -89,9 +89,9 @@ impl FromStr for Address {
 ///
 /// ```
 /// use bouncedemails::report::address::in_text;
-/// let text = "Mail to 'a.b@example.com' failed: <\"c d\"@example.org>.";
+/// let text = "Mail to 'a.b@example.com' failed: <\"c;d\"@example.org>.";
 /// let found: Vec<String> = in_text(text).map(|address| address.to_string()).collect();
-/// assert_eq!(found, ["a.b@example.com", "\"c d\"@example.org"]);
+/// assert_eq!(found, ["a.b@example.com", "\"c;d\"@example.org"]);
 /// ```
 pub fn in_text(text: &str) -> impl Iterator<Item = Address> {
     spans(text).map(|(_, address)| address)

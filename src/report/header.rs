@@ -115,9 +115,9 @@ fn after_blank_line(bytes: &[u8]) -> &[u8] {
 pub(super) fn decoded(value: &[u8]) -> Cow<'_, str> {
     let encoded = memmem::find(value, b"=?").is_some();
     if !encoded && memchr(b'\n', value).is_none() {
-        return String::from_utf8_lossy(value.trim_ascii());
+        return lossy(value.trim_ascii());
     }
-    let unfolded = String::from_utf8_lossy(value)
+    let unfolded = lossy(value)
         .split(['\n', '\r'])
         .map(str::trim)
         .filter(|line| !line.is_empty())
@@ -132,6 +132,11 @@ pub(super) fn decoded(value: &[u8]) -> Cow<'_, str> {
         _ => unfolded,
     };
     Cow::Owned(decoded)
+}
+
+/// As [`String::from_utf8_lossy`], which is slower for what is UTF-8 already: nearly everything.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! here, a returned mail (`message/rfc822`) stays one part. Lenient: a boundary that never comes, a missing end, text
 //! without a header all give parts with text. Field values, charsets and base64 are mail-parser's work.
 
-use super::header::Header;
+use super::header::{Header, lossy};
 use super::html;
 use super::limits::{self, Limit, MAX_DEPTH, MAX_PARTS, MAX_TEXT};
 use mail_parser::HeaderValue;
@@ -225,8 +225,8 @@ impl<'x> Part<'x> {
         };
         let text = match (decoder, bytes) {
             (Some(decode), bytes) => Cow::Owned(decode(&bytes)),
-            (None, Cow::Borrowed(bytes)) => String::from_utf8_lossy(bytes),
-            (None, Cow::Owned(bytes)) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+            (None, Cow::Borrowed(bytes)) => lossy(bytes),
+            (None, Cow::Owned(bytes)) => Cow::Owned(lossy(&bytes).into_owned()),
         };
         let text = if self.closed { text } else { finished(text) };
         if self.media.name == "text/html" {
