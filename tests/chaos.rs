@@ -39,7 +39,7 @@ impl Chaos {
 
     /// Lets some time go by, for something to break at an instant that nobody chose: the one sleep of these tests.
     fn random_instant(&mut self) {
-        std::thread::sleep(Duration::from_micros(self.random.u64(..500_000)));
+        std::thread::sleep(Duration::from_micros(self.random.u64(..1_000_000)));
     }
 }
 
@@ -62,12 +62,13 @@ fn the_service_is_killed_at_any_instant() {
     let folder = temp_dir();
     let configuration = configuration(&folder, &platform, &queue);
     let file = configuration.write();
-    queue.publish(chaos.load.mails());
+    queue.publish_named(chaos.load.mails());
     for _ in 0..chaos.times {
         let daemon = run(&file);
         chaos.random_instant();
         daemon.kill();
     }
+    println!("{} mails are left for the last run", queue.ready());
     let daemon = run(&file);
     platform.wait_for_all(&chaos.load.suspensions());
     queue.wait_until_empty();
@@ -86,7 +87,7 @@ fn the_service_is_stopped_with_work_in_hand() {
     let folder = temp_dir();
     let configuration = configuration(&folder, &platform, &queue);
     let file = configuration.write();
-    queue.publish(chaos.load.mails());
+    queue.publish_named(chaos.load.mails());
     for _ in 0..chaos.times {
         let daemon = run(&file);
         daemon.wait_for("Taking mails");
@@ -113,7 +114,7 @@ fn the_broker_is_killed_in_mid_run() {
     let daemon = run(&configuration.write());
     for part in chaos.load.parts(chaos.times) {
         let lines = daemon.lines().len();
-        queue.publish(part);
+        queue.publish_named(part);
         daemon.wait_for_lines(lines + chaos.random.usize(..part.len()));
         broker.kill();
         broker.start_again();
@@ -137,7 +138,7 @@ fn the_broker_closes_connections_and_loses_its_queue() {
     let daemon = run(&configuration.write());
     for part in chaos.load.parts(chaos.times) {
         let lines = daemon.lines().len();
-        queue.publish(part);
+        queue.publish_named(part);
         daemon.wait_for_lines(lines + chaos.random.usize(..part.len()));
         broker.rabbitmqctl(&["close_all_connections", "--vhost", "closing", "chaos"]);
         // What lies in a queue that is deleted is lost, so it is empty before; the service makes it anew.

@@ -167,6 +167,7 @@ fn straight() -> mpsc::Receiver<Delivery> {
             raw: sample.mail.to_owned(),
             source: Source::File("the demo".to_owned()),
             envelope_recipients: Vec::new(),
+            id: None,
             repeat: Repeat::No,
             session: Session::begin(),
         };

@@ -69,6 +69,7 @@ pub(super) fn mail(source: Source, raw: Vec<u8>) -> Mail {
         raw,
         source,
         envelope_recipients: Vec::new(),
+        id: None,
         repeat: Repeat::No,
         session: Session::begin(),
     }

@@ -127,6 +127,7 @@ fn requeue(handler: Handler, ledger: &Ledger, ids: &[i64]) -> anyhow::Result<()>
             raw,
             source: Source::Quarantine(*id),
             envelope_recipients: mail.envelope_recipients,
+            id: None,
             repeat: Repeat::No,
             session: Session::begin(),
         })

@@ -11,7 +11,7 @@ mod tickets;
 use super::{Delivery, Forget};
 use crate::config::Amqp;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use consume::End;
+use consume::{End, Past};
 use fault::Fault;
 use session::Session;
 use std::time::{Duration, Instant};
@@ -40,6 +40,8 @@ pub async fn run(
     let mut tickets = Tickets::new(forget);
     let mut outage = Outage::new();
     let mut first = true;
+    // An earlier process may have ended together with the broker.
+    let mut past = Past::MayHaveDied;
     loop {
         let opened = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -52,7 +54,8 @@ pub async fn run(
                     session.warn_if_volatile(amqp).await;
                 }
                 let since = Instant::now();
-                let end = consume::consume(session, amqp, &inbox, &mut tickets, &shutdown).await;
+                let end =
+                    consume::consume(session, amqp, &inbox, &mut tickets, past, &shutdown).await;
                 if since.elapsed() > STABLE {
                     outage.pauses = pauses();
                 }
@@ -63,6 +66,7 @@ pub async fn run(
             }
             Err(fault) => (fault, None),
         };
+        past = fault.past();
         outage.goes_on(amqp, &fault);
         let pause = outage.pauses.next().unwrap_or(LONGEST_PAUSE);
         let ready = async {

@@ -22,6 +22,8 @@ pub struct Mail {
     pub source: Source,
     /// The SMTP envelope recipients, where the intake knows them.
     pub envelope_recipients: Vec<Address>,
+    /// What its giver calls it, where it says so: two mails that are equal to the byte are told apart by it.
+    pub id: Option<String>,
     /// Whether this very mail may have been handed in before.
     pub repeat: Repeat,
     /// The connection that it came by.

@@ -59,7 +59,7 @@ pub struct Entry {
     pub decision: Decision,
 }
 
-/// SHA-256 of a mail's bytes, its envelope recipients and the kind of its source.
+/// SHA-256 of a mail's bytes, its envelope recipients, its giver's name for it and the kind of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -79,6 +79,8 @@ impl Fingerprint {
             hash.update(recipient.as_str());
             hash.update([0]);
         }
+        hash.update([0]);
+        hash.update(mail.id.as_deref().unwrap_or_default());
         hash.update([0]);
         hash.update(&mail.raw);
         Fingerprint(hash.finalize().into())

@@ -108,6 +108,7 @@ fn mail(raw: &[u8], repeat: Repeat) -> Mail {
         raw: raw.to_vec(),
         source: Source::Amqp("bouncedemails".to_owned()),
         envelope_recipients: Vec::new(),
+        id: None,
         repeat,
         session: Session::begin(),
     }

@@ -299,19 +299,37 @@ impl Queue<'_> {
 
     /// Publishes many mails at once, and waits until the broker has them on disk.
     pub fn publish<M: AsRef<[u8]>>(&self, mails: impl IntoIterator<Item = M>) {
+        self.publish_with(mails, |_| BasicProperties::default());
+    }
+
+    /// The same with a `message-id` header for each, as `send_message_to_rabbitmq.sh` gives it.
+    pub fn publish_named<M: AsRef<[u8]>>(&self, mails: impl IntoIterator<Item = M>) {
+        self.publish_with(mails, |number| {
+            let name = format!("{number} of {:x}", fastrand::u128(..));
+            let mut headers = FieldTable::default();
+            headers.insert("message-id".into(), AMQPValue::LongString(name.into()));
+            BasicProperties::default().with_headers(headers)
+        });
+    }
+
+    fn publish_with<M: AsRef<[u8]>>(
+        &self,
+        mails: impl IntoIterator<Item = M>,
+        properties: impl Fn(usize) -> BasicProperties,
+    ) {
         self.on_a_channel(async |channel| {
             channel
                 .confirm_select(ConfirmSelectOptions::default())
                 .await
                 .expect("the broker confirms");
-            for mail in mails {
+            for (number, mail) in mails.into_iter().enumerate() {
                 channel
                     .basic_publish(
                         "".into(),
                         self.name.as_str().into(),
                         BasicPublishOptions::default(),
                         mail.as_ref(),
-                        BasicProperties::default().with_delivery_mode(2),
+                        properties(number).with_delivery_mode(2),
                     )
                     .await
                     .expect("the broker takes mails");

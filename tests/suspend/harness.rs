@@ -177,6 +177,7 @@ fn hard_bounce(domain: &str, address: &str) -> Entry {
         raw: address.as_bytes().to_vec(),
         source: Source::Stdin,
         envelope_recipients: Vec::new(),
+        id: None,
         repeat: Repeat::No,
         session: Session::begin(),
     };

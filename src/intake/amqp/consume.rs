@@ -6,8 +6,9 @@ use super::tickets::Tickets;
 use crate::config::Amqp;
 use crate::intake::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use futures_util::StreamExt;
+use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
-use lapin::types::DeliveryTag;
+use lapin::types::{AMQPValue, DeliveryTag};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
@@ -31,6 +32,15 @@ pub(super) enum End {
     Lost(Fault, Stragglers),
 }
 
+/// What happened to the broker since it got our last acknowledgement, as far as we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Past {
+    /// It ended the last connection itself. What it delivers a second time it marks as redelivered.
+    Orderly,
+    /// It may have been killed.
+    MayHaveDied,
+}
+
 /// What became of the delivery with this tag.
 type Answer = (DeliveryTag, Settled);
 
@@ -40,12 +50,13 @@ pub(super) async fn consume(
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     tickets: &mut Tickets,
+    past: Past,
     shutdown: &CancellationToken,
 ) -> End {
     let consumer = session.consumer.clone();
     let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
-        let feeding = feed(&session, consumer, amqp, inbox, sender, shutdown);
+        let feeding = feed(&session, consumer, amqp, inbox, sender, past, shutdown);
         let settling = settle(&session, amqp, &mut answers, tickets);
         tokio::pin!(feeding, settling);
         tokio::select! {
@@ -99,11 +110,15 @@ async fn feed(
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     answers: mpsc::UnboundedSender<Answer>,
+    past: Past,
     shutdown: &CancellationToken,
 ) -> Result<(), Fault> {
-    // What waited when we came may have been delivered before, even without a mark: to a connection that was lost, by a
-    // broker that was killed before it had written our acknowledgement down.
-    let mut doubtful = session.waiting;
+    // What waited when we came may have been delivered before, even without a mark, by a broker that was killed before it had
+    // written our acknowledgement down.
+    let mut doubtful = match past {
+        Past::Orderly => 0,
+        Past::MayHaveDied => session.waiting,
+    };
     let by = intake::Session::begin();
     loop {
         // Room first: what is still in the consumer can go back at once.
@@ -138,12 +153,14 @@ async fn feed(
         };
         doubtful = doubtful.saturating_sub(1);
         let tag = delivery.delivery_tag;
+        let id = id(&delivery.properties);
         let answers = answers.clone();
         room.send(Delivery {
             mail: Mail {
                 raw: delivery.data,
                 source: Source::Amqp(amqp.queue.clone()),
                 envelope_recipients: Vec::new(),
+                id,
                 repeat,
                 session: by,
             },
@@ -152,6 +169,17 @@ async fn feed(
                 let _ = answers.send((tag, settled));
             }),
         });
+    }
+}
+
+/// The publisher's name for a message: the property, or the header of that name, which is what `amqp-publish` can set.
+fn id(properties: &BasicProperties) -> Option<String> {
+    if let Some(id) = properties.message_id() {
+        return Some(id.to_string());
+    }
+    match properties.headers().as_ref()?.inner().get("message-id")? {
+        AMQPValue::LongString(id) => Some(id.to_string()),
+        _ => None,
     }
 }
 

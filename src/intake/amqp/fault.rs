@@ -1,5 +1,6 @@
 //! What is wrong with the broker, in plain words, with what to do about it.
 
+use super::consume::Past;
 use crate::config::Amqp;
 use crate::telemetry::Printable;
 use lapin::{Error, ErrorKind};
@@ -38,6 +39,16 @@ impl Fault {
             Fault::Connecting(error) => code(error).is_some_and(|code| code != CONNECTION_FORCED),
             Fault::Queue(_) => true,
             Fault::NoAnswer(_) | Fault::Lost(_) | Fault::Closed | Fault::Cancelled => false,
+        }
+    }
+
+    /// What this fault says about the broker.
+    pub(super) fn past(&self) -> Past {
+        match self {
+            Fault::Lost(error) if code(error).is_some() => Past::Orderly,
+            Fault::Cancelled => Past::Orderly,
+            // While it can't be reached it may be killed as well.
+            _ => Past::MayHaveDied,
         }
     }
 

@@ -84,6 +84,7 @@ impl Backend for Handover {
             raw: message.content,
             source: Source::Smtp(client.clone()),
             envelope_recipients: message.recipients,
+            id: None,
             repeat: Repeat::Possible,
             session: Session::begin(),
         };

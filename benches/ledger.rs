@@ -1,0 +1,144 @@
+//! How many mails a second are recorded in batches, beside what SQLite alone takes in rows of the same width.
+//!
+//! `cargo bench --bench ledger`
+
+use bouncedemails::config::{self, Handler};
+use bouncedemails::diagnosis::{Diagnosis, Reason};
+use bouncedemails::intake::{Mail, Repeat, Session, Source, Ticket};
+use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
+use bouncedemails::policy::{Action, Decision, Ruling};
+use bouncedemails::report::{self, Recipient};
+use rusqlite::{Connection, params};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+const MAILS: usize = 50_000;
+
+fn main() {
+    for batch in [1, 100, 512] {
+        let mails = match batch {
+            1 => 2_000,
+            _ => MAILS,
+        };
+        let rate = |time: Duration| mails as f64 / time.as_secs_f64();
+        let bare = rate(bare_inserts(mails, batch));
+        let soft = rate(recorded(mails, batch, Action::Count));
+        let hard = rate(recorded(mails, batch, Action::Suspend));
+        println!(
+            "batches of {batch}: bare inserts {bare:.0}/s, soft bounces {soft:.0}/s ({:.2}), hard bounces {hard:.0}/s ({:.2})",
+            soft / bare,
+            hard / bare
+        );
+    }
+}
+
+/// One row for each mail, into a table without index.
+fn bare_inserts(mails: usize, batch: usize) -> Duration {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut sql = Connection::open(folder.path().join("bare.db")).expect("a database");
+    sql.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         CREATE TABLE bare (id INTEGER PRIMARY KEY, at INTEGER, address TEXT, platform TEXT, diagnostic TEXT);",
+    )
+    .expect("a table");
+    let addresses: Vec<String> = (0..mails).map(address).collect();
+    let begin = Instant::now();
+    for addresses in addresses.chunks(batch) {
+        let tx = sql.transaction().expect("a transaction");
+        for address in addresses {
+            tx.prepare_cached(
+                "INSERT INTO bare (at, address, platform, diagnostic) VALUES (?, ?, ?, ?)",
+            )
+            .and_then(|mut insert| insert.execute(params![0, address, "openhpi.de", DIAGNOSTIC]))
+            .expect("a row");
+        }
+        tx.commit().expect("committed");
+    }
+    begin.elapsed()
+}
+
+/// The ledger's whole work: history, counter or suspension, ticket; and the tickets of earlier batches forgotten.
+fn recorded(mails: usize, batch: usize, action: Action) -> Duration {
+    let folder = tempfile::tempdir().expect("a folder");
+    let handler = handler(folder.path());
+    let ledger = Ledger::open(&handler.dbfile).expect("a database");
+    let session = Session::begin();
+    let entries: Vec<Entry> = (0..mails)
+        .map(|number| entry(number, action, session))
+        .collect();
+    let begin = Instant::now();
+    let mut known: Vec<Ticket> = Vec::new();
+    for entries in entries.chunks(batch) {
+        ledger.forget(&known);
+        let recorded = ledger
+            .record(entries, &handler, SystemTime::now())
+            .expect("recorded");
+        known = recorded.iter().map(|recorded| recorded.ticket).collect();
+    }
+    begin.elapsed()
+}
+
+const DIAGNOSTIC: &str = "550 5.1.1 <gone@example.org>: Recipient address rejected: User unknown";
+
+fn address(number: usize) -> String {
+    format!("someone.{number}@example.org")
+}
+
+fn entry(number: usize, action: Action, session: Session) -> Entry {
+    let raw = format!("Subject: bounce {number}\n\n").into_bytes();
+    let mut report = report::parse(&raw);
+    let address: report::Address = address(number).parse().expect("an address");
+    let reason = match action {
+        Action::Suspend => Reason::UserUnknown,
+        _ => Reason::MailboxFull,
+    };
+    report.recipients = vec![Recipient {
+        address: address.clone(),
+        original_recipient: None,
+        action: report::Action::Failed,
+        status: "5.1.1".parse().ok(),
+        reply_code: Some(550),
+        command: None,
+        diagnostic: Some(DIAGNOSTIC.to_owned()),
+        reporting_mta: None,
+        remote_mta: None,
+        source: "Final-Recipient".to_owned(),
+    }];
+    let mail = Mail {
+        raw,
+        source: Source::Amqp("bouncedemails".to_owned()),
+        envelope_recipients: Vec::new(),
+        repeat: Repeat::No,
+        session,
+    };
+    Entry {
+        fingerprint: Fingerprint::of(&mail),
+        mail,
+        report: Some(report),
+        diagnoses: vec![Diagnosis {
+            reason,
+            bounce_type: reason.bounce_type(),
+            evidence: "rule 'user unknown' in Diagnostic-Code".to_owned(),
+        }],
+        decision: Decision::Act {
+            platform: "openhpi.de".to_owned(),
+            rulings: vec![Ruling {
+                address,
+                diagnosis: Some(0),
+                action,
+                why: format!("{reason}: rule 'user unknown' in Diagnostic-Code"),
+            }],
+        },
+    }
+}
+
+fn handler(folder: &Path) -> Handler {
+    let file = folder.join("config.yml");
+    let text = format!(
+        "production:\n  handler:\n    dbfile: {}/bench.db\n    domains:\n      openhpi.de:\n        base_url: http://127.0.0.1:1/{{address}}\n",
+        folder.display()
+    );
+    std::fs::write(&file, text).expect("written");
+    let loaded = config::load(Some(&file), "production").expect("a configuration");
+    loaded.config.handler
+}
