@@ -179,6 +179,11 @@ fn ten_megabytes_of_header() {
         let mail = format!("{HEAD}{header}\nbody\n");
         let outcome = classify(name, mail.as_bytes());
         assert!(addresses(&outcome.json).is_empty(), "{name}");
-        assert!(outcome.people.contains("too long a header"), "{name}");
+        // One that has no line end within what is read of a mail is left out with all of its line.
+        let said = ["too long a header", "the mail is too large"];
+        assert!(
+            said.iter().any(|limit| outcome.people.contains(limit)),
+            "{name}"
+        );
     }
 }
