@@ -175,3 +175,23 @@ fn a_newer_schema_is_refused_and_left_alone() {
         .expect("the version");
     assert_eq!(version, 99);
 }
+
+#[test]
+fn a_database_that_is_put_in_the_place_of_another_is_the_one_that_is_used() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    bench.bounce(&ledger, "before@example.com", Reason::UserUnknown);
+    drop(ledger);
+    let backup = bench.folder.path().join("backup");
+    std::fs::copy(bench.file(), &backup).expect("a backup");
+    let ledger = bench.open();
+    bench.bounce(&ledger, "lost@example.com", Reason::UserUnknown);
+    for beside in ["-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{beside}", bench.file().display())).expect("removed");
+    }
+    std::fs::rename(&backup, bench.file()).expect("put in place");
+    bench.bounce(&ledger, "after@example.com", Reason::UserUnknown);
+    let due = bench.open().due(PLATFORM, bench.now, 10).expect("due");
+    let due: Vec<&str> = due.iter().map(|s| s.address.as_str()).collect();
+    assert_eq!(due, ["before@example.com", "after@example.com"]);
+}
