@@ -1,93 +1,10 @@
-//! Any bytes as an SMTP client's side of a conversation: the server ends it, replies are well formed, nothing that no client was told is taken is
-//! delivered, and it makes no difference in which pieces the bytes come.
+//! Any bytes as an SMTP client's side of a conversation.
 
 #![no_main]
 
-use bouncedemails::config::{self, Protocol};
-use bouncedemails::intake::smtp::{Backend, Message, Reply, Settings, converse};
-use bouncedemails::report::Address;
+#[path = "../conversation.rs"]
+mod conversation;
+
 use libfuzzer_sys::fuzz_target;
-use std::sync::Mutex;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
-#[derive(Default)]
-struct Mailbox(Mutex<Vec<Vec<u8>>>);
-
-impl Backend for Mailbox {
-    type Note = ();
-
-    fn takes(&self, recipient: &Address) -> bool {
-        recipient.domain() == "a.de"
-    }
-
-    async fn deliver(&self, message: Message) -> Result<(Reply, ()), Reply> {
-        assert!(!message.recipients.is_empty());
-        self.0.lock().unwrap().push(message.content);
-        Ok((Reply::new(250, (2, 0, 0), "Taken"), ()))
-    }
-
-    fn known(&self, (): ()) {}
-}
-
-fuzz_target!(|bytes: &[u8]| {
-    let lmtp = bytes.starts_with(b"LHLO");
-    // Whatever, but always the same for the same bytes.
-    let step = bytes.last().copied().unwrap_or(1) % 16 + 1;
-    let protocol = match lmtp {
-        true => Protocol::Lmtp,
-        false => Protocol::Smtp,
-    };
-    let whole = conversation(protocol, bytes, bytes.len().max(1));
-    let pieces = conversation(protocol, bytes, usize::from(step));
-    assert_eq!(whole, pieces);
-    let (replies, mails) = whole;
-    let replies = String::from_utf8(replies).unwrap();
-    let mut taken = 0;
-    for line in replies.split_inclusive("\r\n") {
-        assert!(line.ends_with("\r\n") && line.len() < 512, "{line:?}");
-        assert!(
-            line[..3].parse::<u16>().is_ok() && line.is_ascii(),
-            "{line:?}"
-        );
-        taken += usize::from(line.contains("Taken"));
-    }
-    assert!(mails.len() <= taken && (lmtp || mails.len() == taken));
-    assert!(mails.iter().all(|mail| mail.len() <= 1000));
-});
-
-/// All replies, and all mails, of a client that sends `bytes` in pieces of `step` and then ends its side.
-fn conversation(protocol: Protocol, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let settings = Settings {
-        max_message_size: 1000,
-        protocol,
-        ..Settings::new(&config::Smtp::default()).unwrap()
-    };
-    let mailbox = Mailbox::default();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let replies = runtime.block_on(async {
-        let (server, mut client) = UnixStream::pair().unwrap();
-        let talking = async {
-            for piece in bytes.chunks(step) {
-                // The server may have hung up.
-                if client.write_all(piece).await.is_err() {
-                    break;
-                }
-                if step < bytes.len() {
-                    tokio::task::yield_now().await;
-                }
-            }
-            let _ = client.shutdown().await;
-            let mut replies = Vec::new();
-            let _ = client.read_to_end(&mut replies).await;
-            replies
-        };
-        let (served, replies) = tokio::join!(converse(&settings, &mailbox, server), talking);
-        served.unwrap();
-        replies
-    });
-    (replies, mailbox.0.into_inner().unwrap())
-}
+fuzz_target!(|bytes: &[u8]| conversation::check(bytes));

@@ -44,7 +44,7 @@ impl Default for Smtp {
                 .iter()
                 .map(|network| network.parse().expect("a network"))
                 .collect(),
-            max_connections: 100,
+            max_connections: 200,
             max_message_size: 10_000_000,
             tls: None,
             require_tls: false,

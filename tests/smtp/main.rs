@@ -3,9 +3,12 @@
 mod bdat;
 mod commands;
 mod content;
+#[path = "../../fuzz/conversation.rs"]
+mod conversation;
 mod limits;
 mod lmtp;
 mod proof;
+mod random;
 mod server;
 mod stop;
 mod tls;

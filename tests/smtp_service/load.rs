@@ -119,6 +119,7 @@ fn hand_over_until_cut_off(port: u16, client: usize, got_250: &AtomicUsize) -> V
 /// Whether a mail got its 250.
 fn hand_over(port: u16, mail: &str) -> io::Result<bool> {
     let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
     let mut replies = BufReader::new(&stream).lines();
     let mut said = |wanted: &str| match replies.next() {
         Some(Ok(line)) => Ok(line.starts_with(wanted)),
