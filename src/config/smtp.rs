@@ -1,11 +1,11 @@
 //! The keys under `smtp:`.
 
-use super::values::{count, meant};
+use super::values::meant;
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use rustix::fs::{Access, access};
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
+use serde::de::Deserializer;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -176,7 +176,7 @@ impl TryFrom<Written> for Smtp {
     fn try_from(written: Written) -> Result<Smtp, &'static str> {
         if written.require_tls && written.tls.is_none() {
             return Err(
-                "`require_tls` needs `tls`: write certificate and key below it, or require_tls: false",
+                "`require_tls` of `smtp:` needs `tls:`; write certificate and key below that, or require_tls: false",
             );
         }
         let default = Smtp::default();
@@ -209,12 +209,12 @@ fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Listen>, 
 }
 
 fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    match count(deserializer)? {
-        0 => Err(de::Error::custom(
-            "0 lets nobody in; write a number of 1 or more, or leave `smtp:` out",
+    meant(deserializer, |text| match text.parse() {
+        Ok(count) if count > 0 => Ok(Some(count)),
+        _ => Err(format!(
+            "{text} lets nobody in; write a number of 1 or more, or leave `smtp:` out"
         )),
-        count => Ok(Some(count as usize)),
-    }
+    })
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
