@@ -48,12 +48,11 @@ pub(super) fn by_text(text: &Text<'_>, signs: Signs, limits: &mut Vec<Limit>) ->
 pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
     let mut named = named::find(lines);
     let transcript = Transcript::read(lines);
+    named.extend_from_slice(&transcript.named);
     if named.iter().any(|named| named.form != Form::Dialogue) {
         named.retain(|named| named.form != Form::Dialogue);
-    } else {
-        named.extend_from_slice(&transcript.named);
-        named.sort_by_key(|named| named.line);
     }
+    named.sort_by_key(|named| named.line);
     let alone = named
         .windows(2)
         .all(|pair| pair[0].address.key() == pair[1].address.key());

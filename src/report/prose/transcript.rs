@@ -110,16 +110,16 @@ impl Transcript {
         own: &str,
         number: usize,
     ) {
-        let Some((place, address)) = address::spans(own).next() else {
+        let Some((address, form)) = subject(own) else {
             return;
         };
-        if own[place.end..].trim_start_matches('>').starts_with("...") {
+        if let Some(form) = form {
             self.named.push(Named {
                 address: address.clone(),
                 line: number,
                 words_from: 0,
                 original: None,
-                form: Form::Dialogue,
+                form,
             });
         }
         let recipient_refused = !is_summary(own);
@@ -149,6 +149,19 @@ impl Transcript {
         };
         self.replies.entry(address.key()).or_insert(reply);
     }
+}
+
+/// The address that a line of the mail system's own is about, and in what form the line says that it failed, if it does: it stands before
+/// three dots, or at the end of `554 5.4.6 Too many hops 26 (25 max): from A via HOST, to B`, as Sendmail writes of a loop.
+fn subject(own: &str) -> Option<(Address, Option<Form>)> {
+    if own.contains("Too many hops")
+        && let Some(to) = own.rfind(", to ")
+    {
+        return Some((address::in_text(&own[to..]).next()?, Some(Form::Announced)));
+    }
+    let (place, address) = address::spans(own).next()?;
+    let failed = own[place.end..].trim_start_matches('>').starts_with("...");
+    Some((address, failed.then_some(Form::Dialogue)))
 }
 
 /// Replies of real servers have up to a dozen lines.
