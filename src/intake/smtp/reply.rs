@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// One reply. Where it is given to a client is for [`super::session`].
+/// One reply. When it is given is for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     code: u16,

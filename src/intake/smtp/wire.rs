@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 /// What a session talks over: TCP, a unix socket, TLS on top of either.
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     /// What lies unread in the socket at this moment. The runtime learns of it a little later, which would be too late for
-    /// [`Fill`].
+    /// telling what was sent before our replies left.
     fn unread(&self) -> Unread;
 }
 
