@@ -4,6 +4,7 @@ mod support;
 
 use bouncedemails::config::{self, Amqp};
 use bouncedemails::intake::{Delivery, Forget, Repeat, Ticket, amqp};
+use bouncedemails::ledger::Fingerprint;
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -121,6 +122,41 @@ fn a_redelivered_mail_is_marked_and_a_new_one_is_not() {
     assert_eq!(new.mail.repeat, Repeat::No);
     new.receipt.confirm(Ticket(2));
     assert_eq!(intake.stop(), [1, 2]);
+}
+
+#[test]
+fn what_a_broker_delivers_after_it_closed_the_connection_is_new_unless_it_is_marked() {
+    let broker = Broker::shared();
+    let queue = broker.vhost("orderly").durable_queue("mails");
+    let mut intake = Intake::start(&queue);
+    queue.publish(["one"]);
+    let one = intake.next();
+    queue.publish(["two"]);
+    let two = intake.next();
+    broker.rabbitmqctl(&["close_all_connections", "--vhost", "orderly", "maintenance"]);
+    eventually("both to be back in the queue", || {
+        (queue.ready() == 2).then_some(())
+    });
+    queue.publish_named(["two"]);
+    one.receipt.confirm(Ticket(1));
+    two.receipt.confirm(Ticket(2));
+    let (one, two, new) = (intake.next(), intake.next(), intake.next());
+    for (delivery, expected) in [
+        (&one, Repeat::Possible),
+        (&two, Repeat::Possible),
+        (&new, Repeat::No),
+    ] {
+        assert_eq!(delivery.mail.repeat, expected, "{delivery:?}");
+    }
+    // Equal to the byte, and told apart by the name that its publisher gave it.
+    assert_eq!(new.mail.raw, two.mail.raw);
+    assert_eq!(two.mail.id, None);
+    assert!(new.mail.id.is_some());
+    assert_ne!(Fingerprint::of(&new.mail), Fingerprint::of(&two.mail));
+    for (delivery, ticket) in [one, two, new].into_iter().zip(3..) {
+        delivery.receipt.confirm(Ticket(ticket));
+    }
+    assert_eq!(intake.stop(), [1, 2, 3, 4, 5]);
 }
 
 #[test]
