@@ -409,3 +409,41 @@ fn a_queue_that_would_not_survive_is_warned_of() {
         }
     }
 }
+
+#[test]
+fn a_broker_is_reached_over_tls_if_its_certificate_is_trusted() {
+    let names = ["localhost".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let folder = temp_dir();
+    let file = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("the folder is ours");
+        file
+    };
+    let certificate = file("cert.pem", own.cert.pem());
+    let key = file("key.pem", own.signing_key.serialize_pem());
+    let port = free_port();
+    let _broker = Broker::start_with(&format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+        certificate.display(),
+        key.display(),
+    ));
+    let url = format!("url: amqps://guest:guest@localhost:{port}/%2f");
+    let keys = [("base_url", "http://localhost:9/{address}")];
+    let configuration = Configuration::in_folder(folder.path())
+        .domain("mydomain.de", &keys)
+        .section("amqp", &[&url, "queue: mails"])
+        .write();
+    let command = || {
+        let mut command = bouncedemails();
+        command.arg("--config").arg(&configuration).arg("run");
+        command
+    };
+    let stranger = Daemon::spawn(&mut command());
+    stranger.wait_for("invalid peer certificate: UnknownIssuer. Trying again");
+    stranger.stop();
+    // One more root for the system's.
+    let trusting = Daemon::spawn(command().env("SSL_CERT_FILE", &certificate));
+    trusting.wait_for("Taking mails from the queue mails at amqps://guest:***@localhost");
+    trusting.stop();
+}
