@@ -108,6 +108,7 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         raw,
         source: Source::Amqp("bouncedemails".to_owned()),
         envelope_recipients: Vec::new(),
+        id: None,
         repeat: Repeat::No,
         session,
     };

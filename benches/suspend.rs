@@ -220,6 +220,7 @@ fn entry(number: usize) -> Entry {
         raw: address.clone().into_bytes(),
         source: Source::Stdin,
         envelope_recipients: Vec::new(),
+        id: None,
         repeat: Repeat::No,
         session: Session::begin(),
     };

@@ -4,6 +4,7 @@ mod support;
 
 use bouncedemails::config::{self, Amqp};
 use bouncedemails::intake::{Delivery, Forget, Repeat, Ticket, amqp};
+use bouncedemails::ledger::Fingerprint;
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -121,6 +122,41 @@ fn a_redelivered_mail_is_marked_and_a_new_one_is_not() {
     assert_eq!(new.mail.repeat, Repeat::No);
     new.receipt.confirm(Ticket(2));
     assert_eq!(intake.stop(), [1, 2]);
+}
+
+#[test]
+fn what_a_broker_delivers_after_it_closed_the_connection_is_new_unless_it_is_marked() {
+    let broker = Broker::shared();
+    let queue = broker.vhost("orderly").durable_queue("mails");
+    let mut intake = Intake::start(&queue);
+    queue.publish(["one"]);
+    let one = intake.next();
+    queue.publish(["two"]);
+    let two = intake.next();
+    broker.rabbitmqctl(&["close_all_connections", "--vhost", "orderly", "maintenance"]);
+    eventually("both to be back in the queue", || {
+        (queue.ready() == 2).then_some(())
+    });
+    queue.publish_named(["two"]);
+    one.receipt.confirm(Ticket(1));
+    two.receipt.confirm(Ticket(2));
+    let (one, two, new) = (intake.next(), intake.next(), intake.next());
+    for (delivery, expected) in [
+        (&one, Repeat::Possible),
+        (&two, Repeat::Possible),
+        (&new, Repeat::No),
+    ] {
+        assert_eq!(delivery.mail.repeat, expected, "{delivery:?}");
+    }
+    // Equal to the byte, and told apart by the name that its publisher gave it.
+    assert_eq!(new.mail.raw, two.mail.raw);
+    assert_eq!(two.mail.id, None);
+    assert!(new.mail.id.is_some());
+    assert_ne!(Fingerprint::of(&new.mail), Fingerprint::of(&two.mail));
+    for (delivery, ticket) in [one, two, new].into_iter().zip(3..) {
+        delivery.receipt.confirm(Ticket(ticket));
+    }
+    assert_eq!(intake.stop(), [1, 2, 3, 4, 5]);
 }
 
 #[test]
@@ -372,4 +408,42 @@ fn a_queue_that_would_not_survive_is_warned_of() {
             None => assert!(!said.contains("warning"), "{said}"),
         }
     }
+}
+
+#[test]
+fn a_broker_is_reached_over_tls_if_its_certificate_is_trusted() {
+    let names = ["localhost".to_owned()];
+    let own = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let folder = temp_dir();
+    let file = |name: &str, text: String| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("the folder is ours");
+        file
+    };
+    let certificate = file("cert.pem", own.cert.pem());
+    let key = file("key.pem", own.signing_key.serialize_pem());
+    let port = free_port();
+    let _broker = Broker::start_with(&format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n",
+        certificate.display(),
+        key.display(),
+    ));
+    let url = format!("url: amqps://guest:guest@localhost:{port}/%2f");
+    let keys = [("base_url", "http://localhost:9/{address}")];
+    let configuration = Configuration::in_folder(folder.path())
+        .domain("mydomain.de", &keys)
+        .section("amqp", &[&url, "queue: mails"])
+        .write();
+    let command = || {
+        let mut command = bouncedemails();
+        command.arg("--config").arg(&configuration).arg("run");
+        command
+    };
+    let stranger = Daemon::spawn(&mut command());
+    stranger.wait_for("invalid peer certificate: UnknownIssuer. Trying again");
+    stranger.stop();
+    // One more root for the system's.
+    let trusting = Daemon::spawn(command().env("SSL_CERT_FILE", &certificate));
+    trusting.wait_for("Taking mails from the queue mails at amqps://guest:***@localhost");
+    trusting.stop();
 }

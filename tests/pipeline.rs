@@ -95,7 +95,7 @@ fn a_platform_that_fails_is_told_again() {
     let daemon = Daemon::run_in_debug(&configuration.write());
     queue.amqp_publish(&file_of_repository("tests/testmail"));
     daemon.wait_for("Response:  500");
-    daemon.wait_for("Response:  200");
+    daemon.wait_for("evil-address@some-provider.com is suspended at mydomain.de: 200");
     assert_eq!(platform.posts(), [SUSPENSION, SUSPENSION]);
     // The mail did not wait for the platform.
     queue.wait_until_empty();

@@ -62,7 +62,14 @@ impl Broker {
 
     /// One of its own, for a test that kills it.
     pub fn start() -> Broker {
-        Broker::start_in(Home::Own(temp_dir()))
+        Broker::start_with("")
+    }
+
+    /// One of its own with these lines in rabbitmq.conf.
+    pub fn start_with(settings: &str) -> Broker {
+        let home = temp_dir();
+        std::fs::write(home.path().join("rabbitmq.conf"), settings).expect("the folder is ours");
+        Broker::start_in(Home::Own(home))
     }
 
     fn start_in(home: Home) -> Broker {
