@@ -8,7 +8,7 @@ use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
 use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
-use crate::policy::{self, Decision, Unhandled};
+use crate::policy::{self, Action, Decision, Ruling, Unhandled};
 use crate::report;
 use crate::telemetry::{Blocks, Printable, announce};
 use rayon::prelude::*;
@@ -170,7 +170,8 @@ impl Engine {
     }
 }
 
-/// The addresses that a mail led to the suspension of.
+/// The addresses that a mail led to the suspension of. Of a duplicate those that are hard: the process may have ended between the commit
+/// and the archive.
 fn suspended<'a>(
     entry: &'a Entry,
     recorded: &'a Recorded,
@@ -179,15 +180,19 @@ fn suspended<'a>(
         Decision::Act { rulings, .. } => rulings.as_slice(),
         _ => &[],
     };
-    let effects = match &recorded.outcome {
-        Outcome::Acted(effects) => effects.as_slice(),
-        _ => &[],
+    let is_suspended = |(at, ruling): (usize, &Ruling)| match &recorded.outcome {
+        Outcome::Acted(effects) => matches!(
+            effects.get(at),
+            Some(Effect::Suspending { .. } | Effect::Joined(_))
+        ),
+        Outcome::Duplicate => ruling.action == Action::Suspend,
+        Outcome::Ignored | Outcome::Quarantined(_) => false,
     };
     rulings
         .iter()
-        .zip(effects)
-        .filter(|(_, effect)| matches!(effect, Effect::Suspending { .. } | Effect::Joined(_)))
-        .map(|(ruling, _)| &ruling.address)
+        .enumerate()
+        .filter(move |(at, ruling)| is_suspended((*at, ruling)))
+        .map(|(_, ruling)| &ruling.address)
 }
 
 fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {

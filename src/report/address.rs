@@ -71,7 +71,7 @@ impl FromStr for Address {
         let special = |c: char| matches!(c, '<' | '>' | '(' | ')' | ',' | ';' | '"');
         if text.contains(forbidden)
             || domain.contains(special)
-            || (!quoted && (local.contains(special) || local.contains('@')))
+            || (!quoted && (local.contains(special) || local.contains(['@', ':'])))
         {
             return Err(AddressError::Character);
         }

@@ -168,10 +168,17 @@ fn typed_address(value: &str) -> Option<Address> {
         Some((route, address)) if route.starts_with('@') => address,
         _ => address,
     };
-    address
-        .parse()
-        .ok()
-        .or_else(|| address::in_text(address).next())
+    address.parse().ok().or_else(|| standing_alone(address))
+}
+
+/// The address in a field that holds more than one. What touches it would be part of it: half of a broken address is
+/// somebody else's.
+fn standing_alone(text: &str) -> Option<Address> {
+    let (place, address) = address::spans(text).next()?;
+    let touching = text[..place.start]
+        .rsplit(|c: char| c.is_whitespace() || matches!(c, '<' | '(' | ':' | '"' | '='))
+        .next()?;
+    (!touching.contains(char::is_alphanumeric)).then_some(address)
 }
 
 /// Undoes xtext (RFC 3461 section 4) and unitext (RFC 6533 section 3): `+2B`, `\x{fc}`.
@@ -276,6 +283,24 @@ mod tests {
             (found[1].action, found[1].reply_code),
             (Action::Delayed, Some(452))
         );
+    }
+
+    #[test]
+    fn half_of_a_broken_address_is_nobody() {
+        let address = |value| typed_address(value).map(|address| address.to_string());
+        assert_eq!(address("rfc822; ';DROP/**/TABLE/**/b;--@example.org"), None);
+        assert_eq!(address("rfc822; a,b@example.org"), None);
+        for lenient in [
+            "rfc822; SMTP:a@b.example",
+            "rfc822; A B <a@b.example>",
+            "rfc822; a@b.example (x)",
+        ] {
+            assert_eq!(
+                address(lenient).as_deref(),
+                Some("a@b.example"),
+                "{lenient}"
+            );
+        }
     }
 
     #[test]
