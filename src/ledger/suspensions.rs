@@ -188,18 +188,6 @@ impl Ledger {
         })
     }
 
-    /// When the next pending suspension of a platform is due; in the past if one is due now.
-    pub fn next_due(&self, platform: &str) -> Result<Option<SystemTime>, LedgerError> {
-        self.read(|connection| {
-            let due: Option<i64> = connection
-                .prepare_cached(
-                    "SELECT min(due) FROM suspensions WHERE domain = ? AND state = 'pending'",
-                )?
-                .query_row([platform], |row| row.get(0))?;
-            Ok(due.map(time))
-        })
-    }
-
     /// Records what became of attempts, in one transaction.
     pub fn settle(
         &self,

@@ -54,6 +54,12 @@ impl Bench {
         Ledger::open(&self.file()).expect("the database opens")
     }
 
+    /// How many suspensions are pending, whenever they are due.
+    fn pending(&self, ledger: &Ledger) -> usize {
+        let late = self.now + 1000 * DAY;
+        ledger.due(PLATFORM, late, 10).expect("due").len()
+    }
+
     /// The database as an operator's own queries see it.
     fn sql(&self) -> Connection {
         Connection::open(self.file()).expect("the database opens for queries")
