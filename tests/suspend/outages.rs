@@ -139,14 +139,14 @@ fn a_platform_that_misbehaves_slows_nobody_else() {
         for (domain, platform) in &sick {
             c = c.platform(domain, platform);
         }
-        c.domain("sick-down.example", &[("base_url", &down)])
+        c.domain("sick-refusing.example", &[("base_url", &down)])
             .platform("healthy.example", &healthy)
     });
     let addresses = numbered(COUNT);
     for (domain, _) in &sick {
         bench.suspend(domain, &texts(&addresses));
     }
-    bench.suspend("sick-down.example", &texts(&addresses));
+    bench.suspend("sick-refusing.example", &texts(&addresses));
     let mut pace = quick();
     pace.timeouts.whole = PATIENCE;
     bench.start(pace);
