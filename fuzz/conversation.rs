@@ -68,22 +68,27 @@ fn conversation(protocol: Protocol, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<
         .unwrap();
     let replies = runtime.block_on(async {
         let (server, mut client) = UnixStream::pair().unwrap();
+        let (mut hears, mut says) = client.split();
         let talking = async {
             for piece in bytes.chunks(step) {
                 // The server may have hung up.
-                if client.write_all(piece).await.is_err() {
+                if says.write_all(piece).await.is_err() {
                     break;
                 }
                 if step < bytes.len() {
                     tokio::task::yield_now().await;
                 }
             }
-            let _ = client.shutdown().await;
+            let _ = says.shutdown().await;
+        };
+        // At the same time: who only talks fills the server's side, and both wait until the server has had enough.
+        let hearing = async {
             let mut replies = Vec::new();
-            let _ = client.read_to_end(&mut replies).await;
+            let _ = hears.read_to_end(&mut replies).await;
             replies
         };
-        let (served, replies) = tokio::join!(converse(&settings, &mailbox, server), talking);
+        let (served, (), replies) =
+            tokio::join!(converse(&settings, &mailbox, server), talking, hearing);
         served.unwrap();
         replies
     });
