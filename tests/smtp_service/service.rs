@@ -164,12 +164,21 @@ impl Client {
 
     /// Goes up to the end of a mail, but does not read the reply to it.
     pub fn send_mail(&mut self, mail: &str) {
+        self.begin_mail();
+        self.end_mail(mail);
+    }
+
+    /// Goes up to the reply to DATA.
+    pub fn begin_mail(&mut self) {
         self.asks("EHLO mx.test", "250 ");
         self.asks("MAIL FROM:<>", "250 ");
         self.asks("RCPT TO:<no-reply@mydomain.de>", "250 ");
         self.asks("DATA", "354 ");
-        self.send(mail);
-        self.send("\r\n.\r\n");
+    }
+
+    /// Sends a mail after DATA.
+    pub fn end_mail(&mut self, mail: &str) {
+        self.send(&format!("{mail}\r\n.\r\n"));
     }
 
     /// Hands a mail over, and shows that it has the 250.

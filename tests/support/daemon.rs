@@ -132,6 +132,16 @@ impl Daemon {
         self.process.id()
     }
 
+    /// It does nothing any more; the kernel still takes in what is sent to it.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
     /// Asks it to stop (SIGTERM).
     pub fn terminate(&self) {
         self.process.signal(Signal::TERM);

@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
 
 /// Who is at the other end, and whether it still is.
 #[derive(Debug)]
@@ -13,6 +14,7 @@ pub struct Connection {
     /// None for a unix socket.
     address: Option<SocketAddr>,
     socket: OwnedFd,
+    came: Instant,
 }
 
 impl Connection {
@@ -22,12 +24,18 @@ impl Connection {
             // An IPv6 socket sees IPv4 clients as ::ffff:a.b.c.d.
             address: address.map(canonical),
             socket: socket.as_fd().try_clone_to_owned()?,
+            came: Instant::now(),
         })
     }
 
     /// The client's address; none if it came by a unix socket.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address.map(|address| address.ip())
+    }
+
+    /// When it was accepted: whoever connects first is accepted first.
+    pub fn came(&self) -> Instant {
+        self.came
     }
 
     /// Whether the client has not ended its side yet: the kernel's word, ahead of what the session has read.

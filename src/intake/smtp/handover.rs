@@ -10,7 +10,7 @@
 
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
-use super::twins::{Place, Undecided};
+use super::twins::{Entry, Place, Twins};
 use crate::config::Platform;
 use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
 use crate::ledger::Fingerprint;
@@ -30,7 +30,7 @@ pub struct Handover {
     /// mails take is bounded even while the disk is full.
     unsettled: Arc<Semaphore>,
     patience: Duration,
-    undecided: Arc<Undecided>,
+    twins: Arc<Twins>,
     known: mpsc::UnboundedSender<Note>,
 }
 
@@ -39,7 +39,7 @@ pub struct Handover {
 pub struct Note {
     /// To be forgotten when the client knows.
     pub ticket: Ticket,
-    _place: Place,
+    place: Place,
 }
 
 impl Handover {
@@ -58,7 +58,7 @@ impl Handover {
             inbox,
             unsettled: Arc::new(Semaphore::new(max_unsettled)),
             patience,
-            undecided: Arc::default(),
+            twins: Arc::default(),
             known,
         }
     }
@@ -88,11 +88,22 @@ impl Backend for Handover {
             repeat: Repeat::Possible,
             session: Session::begin(),
         };
-        let (place, repeat) = self
-            .undecided
+        let entered = self
+            .twins
             .enter(Fingerprint::of(&mail), &message.connection, self.patience)
             .await;
-        mail.repeat = repeat;
+        let place = match entered {
+            Entry::Mail(place, repeat) => {
+                mail.repeat = repeat;
+                place
+            }
+            Entry::Straggler => {
+                tracing::info!(
+                    "A mail of SMTP client {client}, who hung up, was not taken: it came again by a later connection, and that one was read first."
+                );
+                return Err(reply::NOT_RECORDED);
+            }
+        };
         let (answer, settled) = oneshot::channel();
         let delivery = Delivery {
             mail,
@@ -107,13 +118,7 @@ impl Backend for Handover {
             settled.await.ok()
         };
         match timeout(self.patience, handed_over).await {
-            Ok(Some(Settled::Confirmed(ticket))) => {
-                let note = Note {
-                    ticket,
-                    _place: place,
-                };
-                Ok((reply::RECORDED, note))
-            }
+            Ok(Some(Settled::Confirmed(ticket))) => Ok((reply::RECORDED, Note { ticket, place })),
             Ok(Some(Settled::Returned) | None) => {
                 tracing::warn!(
                     "A mail of SMTP client {client} could not be recorded; it keeps it."
@@ -132,6 +137,7 @@ impl Backend for Handover {
     }
 
     fn known(&self, note: Note) {
+        note.place.known();
         // Whoever forgets tickets ends after us; if it ended before, the ledger forgets them in time.
         let _ = self.known.send(note);
     }
