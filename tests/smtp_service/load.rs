@@ -1,36 +1,29 @@
 //! Many clients at once, and a kill in the middle.
 
 use crate::service::{Service, soft_bounce};
-use crate::support::{eventually, output_of, temp_dir};
+use crate::support::{TempDir, eventually, output_of, temp_dir};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Postfix' load generator: `count` times the same mail, over 50 connections at a time.
-fn smtp_source(service: &Service, count: usize) {
-    let folder = temp_dir();
+const FULL: &str = "full@somewhere.test";
+const SESSIONS: usize = 50;
+
+/// Postfix' load generator: `count` times the same mail, over 50 connections at a time. It writes the conversations to standard error.
+fn smtp_source(service: &Service, count: usize, folder: &TempDir) -> Command {
     let mail = folder.path().join("mail");
-    let text = soft_bounce("full@somewhere.test").replace('\r', "");
+    let text = soft_bounce(FULL).replace('\r', "");
     std::fs::write(&mail, text).expect("the folder is ours");
-    output_of(
-        Command::new("smtp-source")
-            .args([
-                "-s",
-                "50",
-                "-m",
-                &count.to_string(),
-                "-f",
-                "",
-                "-t",
-                "no-reply@mydomain.de",
-                "-F",
-            ])
-            .arg(&mail)
-            .arg(format!("inet:127.0.0.1:{}", service.port)),
-        b"",
-    );
+    let mut command = Command::new("smtp-source");
+    command
+        .args(["-s", &SESSIONS.to_string(), "-m", &count.to_string()])
+        .args(["-f", "", "-t", "no-reply@mydomain.de", "-v", "-F"])
+        .arg(&mail)
+        .arg(format!("inet:127.0.0.1:{}", service.port));
+    command
 }
 
 /// Resident memory in MB.
@@ -45,15 +38,42 @@ fn resident(service: &Service) -> u64 {
 #[test]
 fn ten_thousand_mails_over_fifty_connections_all_count() {
     let service = Service::start();
-    smtp_source(&service, 2_000);
+    let folder = temp_dir();
+    output_of(&mut smtp_source(&service, 2_000, &folder), b"");
     let before = resident(&service);
-    smtp_source(&service, 8_000);
+    output_of(&mut smtp_source(&service, 8_000, &folder), b"");
     let after = resident(&service);
     println!("resident: {before} MB after 2,000 mails, {after} MB after 10,000");
     assert!(after < before + 15, "{before} MB grew to {after} MB");
     // Equal to the byte, and on their way at the same time: each counts nevertheless.
-    assert_eq!(service.counter("full@somewhere.test"), 10_000);
+    assert_eq!(service.counter(FULL), 10_000);
     service.daemon.stop();
+}
+
+#[test]
+fn whatever_smtp_source_saw_a_250_for_survives_a_kill() {
+    let service = Service::start();
+    let folder = temp_dir();
+    let conversation = folder.path().join("conversation");
+    let log = File::create(&conversation).expect("the folder is ours");
+    let mut source = smtp_source(&service, 10_000, &folder)
+        .stderr(log)
+        .spawn()
+        .expect("smtp-source comes with Postfix");
+    eventually("a good part of the mails to be taken", || {
+        (service.counter(FULL) > 2_000).then_some(())
+    });
+    let service = service.kill_and_start();
+    // It gives up when it is cut off.
+    assert!(!source.wait().expect("it ends").success());
+    let conversation = std::fs::read_to_string(conversation).expect("it is text");
+    let taken = conversation.matches("<<< 250 2.0.0 Recorded").count();
+    let counted = service.counter(FULL) as usize;
+    println!("smtp-source saw {taken} taken, {counted} are counted");
+    assert!(taken > 1_000, "{taken}");
+    assert!(counted >= taken, "{taken} were taken, {counted} counted");
+    // What was recorded while its 250 was on the way: one mail in each session.
+    assert!(counted <= taken + SESSIONS, "{counted} for {taken}");
 }
 
 const CLIENTS: usize = 20;

@@ -1,8 +1,9 @@
-//! The whole service behind SMTP: the real binary, real clients, a real mail server, a platform.
+//! The whole service behind SMTP: the real binary, real clients, real mail servers, a platform.
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exim;
 mod load;
 mod postfix;
 mod promises;

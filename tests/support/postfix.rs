@@ -164,6 +164,10 @@ impl RefusingServer {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// As the next hop of Postfix' transport maps.
     pub fn next_hop(&self) -> String {
         format!("smtp:[127.0.0.1]:{}", self.port)
