@@ -32,11 +32,11 @@ pub struct Mail {
 
 /// Tells connections apart, also those of earlier processes. Within one, equal mails are different mails: a giver repeats itself only
 /// after it has lost a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Session(pub i64);
 
 impl Session {
-    /// A session unlike every other.
+    /// A session unlike every other, and greater than those that began before it in this process.
     pub fn begin() -> Session {
         static LAST: AtomicI64 = AtomicI64::new(0);
         // Nanoseconds since 1970 fit until 2262, and go on from where another process was.

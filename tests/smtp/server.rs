@@ -1,7 +1,7 @@
 //! The real server on a port of its own, a mailbox behind it, and a client that says lines and reads replies.
 
 use bouncedemails::intake::smtp::{
-    Backend, Listener, Message, Protocol, Reply, Settings, Timeouts, serve,
+    Backend, Listener, Message, Protocol, Reply, Room, Settings, Timeouts, serve,
 };
 use bouncedemails::report::Address;
 use parking_lot::{Condvar, Mutex};
@@ -90,6 +90,7 @@ fn settings() -> Settings {
         allow: vec!["127.0.0.0/8".parse().unwrap()],
         max_connections: 20,
         max_message_size: 100_000,
+        room: Room::new(1_000_000),
         max_recipients: 100,
         max_errors: 20,
         max_idle_commands: 20,

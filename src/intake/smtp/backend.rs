@@ -2,6 +2,7 @@
 
 use super::connection::Connection;
 use super::reply::Reply;
+use super::room::Reserved;
 use crate::report::Address;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct Message {
     pub recipients: Vec<Address>,
     /// The mail as it came, but for the dots that DATA adds.
     pub content: Vec<u8>,
+    /// The room that the content takes, to be kept as long as the content is.
+    pub reserved: Reserved,
 }
 
 /// What is done with mail.

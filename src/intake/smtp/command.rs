@@ -51,6 +51,23 @@ pub(super) enum Recipient {
 
 /// Reads one line with its line break.
 pub(super) fn parse(line: &[u8]) -> Result<Command, Reply> {
+    read(line).map_err(|refusal| match means_a_chunk(line) {
+        true => reply::BAD_CHUNK,
+        false => refusal,
+    })
+}
+
+/// Whether content follows that must not be taken for commands, should the line be refused.
+fn means_a_chunk(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let verb = line.iter().take_while(|byte| byte.is_ascii_alphabetic());
+    line[..verb.count()].eq_ignore_ascii_case(b"BDAT")
+}
+
+fn read(line: &[u8]) -> Result<Command, Reply> {
+    if line.len() > MAX_LINE {
+        return Err(reply::LINE_TOO_LONG);
+    }
     let Some(content) = line.strip_suffix(b"\r\n") else {
         return Err(reply::BARE_LINE_BREAK);
     };
@@ -270,6 +287,12 @@ mod tests {
             let command = format!("MAIL FROM:<> {parameter}");
             assert_eq!(line(&command), Err(reply::UNKNOWN_PARAMETER), "{parameter}");
         }
+        // Content may follow these.
+        let long = format!("BDAT {}\r\n", "9".repeat(MAX_LINE));
+        for chunk in [" BDAT 6\r\n", "BDAT 6 LAST\n", "bdat 6\x01\r\n", &long] {
+            assert_eq!(parse(chunk.as_bytes()), Err(reply::BAD_CHUNK), "{chunk:?}");
+        }
+        assert_eq!(line("BDATA 6"), Err(reply::UNKNOWN_COMMAND));
         assert_eq!(line("RCPT TO:<\"a b\"@c.de>"), Err(reply::BAD_RECIPIENT));
         assert_eq!(line("RCPT TO:<a.de>"), Err(reply::BAD_RECIPIENT));
         assert_eq!(line("RCPT TO:a@b.de"), Err(reply::BAD_SYNTAX));

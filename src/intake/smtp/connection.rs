@@ -1,12 +1,12 @@
 //! A client's connection, as others than its session see it.
 
+use crate::intake::Session;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
 
 /// Who is at the other end, and whether it still is.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct Connection {
     /// None for a unix socket.
     address: Option<SocketAddr>,
     socket: OwnedFd,
-    came: Instant,
+    session: Session,
 }
 
 impl Connection {
@@ -24,7 +24,7 @@ impl Connection {
             // An IPv6 socket sees IPv4 clients as ::ffff:a.b.c.d.
             address: address.map(canonical),
             socket: socket.as_fd().try_clone_to_owned()?,
-            came: Instant::now(),
+            session: Session::begin(),
         })
     }
 
@@ -33,9 +33,9 @@ impl Connection {
         self.address.map(|address| address.ip())
     }
 
-    /// When it was accepted: whoever connects first is accepted first.
-    pub fn came(&self) -> Instant {
-        self.came
+    /// Its name in the ledger. Whoever connects later has a greater one.
+    pub fn session(&self) -> Session {
+        self.session
     }
 
     /// Whether the client has not ended its side yet: the kernel's word, ahead of what the session has read.

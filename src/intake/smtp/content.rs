@@ -5,46 +5,62 @@
 //! no room for SMTP smuggling (`\n.\n`, `\r.\r`, `\n.\r\n` and their kin), and no bounce is refused for the line breaks of a
 //! sloppy mail that it returns.
 
+use super::reply::{self, Reply};
+use super::room::{Reserved, Room};
 use memchr::memchr;
 
-/// The bytes of a mail, up to a limit.
+/// The bytes of a mail, up to a limit and as far as there is room.
 #[derive(Debug)]
 pub(super) struct Content {
-    bytes: Vec<u8>,
+    kept: Result<Vec<u8>, Reply>,
     limit: usize,
-    overflowed: bool,
+    room: Room,
+    reserved: Reserved,
 }
 
 impl Content {
-    pub fn new(limit: usize) -> Content {
+    pub fn new(limit: usize, room: Room) -> Content {
         Content {
-            bytes: Vec::new(),
+            kept: Ok(Vec::new()),
             limit,
-            overflowed: false,
+            room,
+            reserved: Reserved::default(),
         }
     }
 
     /// Appends. Beyond the limit everything is given up at once, so that no memory waits for a mail that will be refused.
-    pub fn push(&mut self, bytes: &[u8]) {
-        if self.overflowed {
+    pub fn push(&mut self, more: &[u8]) {
+        let Ok(bytes) = &mut self.kept else {
             return;
+        };
+        if more.len() > self.limit - bytes.len() {
+            return self.give_up(reply::TOO_LARGE);
         }
-        if bytes.len() > self.limit - self.bytes.len() {
-            self.overflowed = true;
-            self.bytes = Vec::new();
-            return;
+        let length = bytes.len() + more.len();
+        if length > bytes.capacity() {
+            // Twice as much each time, so that a large mail is not copied over and over.
+            let capacity = length.max(2 * bytes.capacity()).min(self.limit);
+            if !self.room.extend(&mut self.reserved, capacity) {
+                return self.give_up(reply::NO_ROOM);
+            }
+            bytes.reserve_exact(capacity - bytes.len());
         }
-        self.bytes.extend_from_slice(bytes);
+        bytes.extend_from_slice(more);
     }
 
-    /// Whether there were more than the limit.
-    pub fn overflowed(&self) -> bool {
-        self.overflowed
+    fn give_up(&mut self, why: Reply) {
+        self.kept = Err(why);
+        self.reserved = Reserved::default();
     }
 
-    /// The bytes; none if there were more than the limit.
-    pub fn finish(self) -> Option<Vec<u8>> {
-        (!self.overflowed).then_some(self.bytes)
+    /// Why it was given up, if it was.
+    pub fn refusal(&self) -> Option<&Reply> {
+        self.kept.as_ref().err()
+    }
+
+    /// The bytes with the room that they take, or why they were given up.
+    pub fn finish(self) -> Result<(Vec<u8>, Reserved), Reply> {
+        self.kept.map(|bytes| (bytes, self.reserved))
     }
 }
 
@@ -118,14 +134,14 @@ mod tests {
 
     /// Content and rest, read in pieces of `step` bytes; none without an end.
     fn read(input: &[u8], step: usize) -> Option<(Vec<u8>, Vec<u8>)> {
-        let mut content = Content::new(usize::MAX);
+        let mut content = content(usize::MAX);
         let mut reader = DotReader::new();
         let mut taken = 0;
         for piece in input.chunks(step) {
             let (length, end) = reader.read(piece, &mut content);
             taken += length;
             if end {
-                return Some((content.finish().unwrap(), input[taken..].to_vec()));
+                return Some((content.finish().unwrap().0, input[taken..].to_vec()));
             }
         }
         None
@@ -184,17 +200,41 @@ mod tests {
         check(".\rx\r\n.\r\n", Some(("\rx\r\n", "")));
     }
 
+    fn content(limit: usize) -> Content {
+        Content::new(limit, Room::new(1 << 20))
+    }
+
     #[test]
     fn beyond_the_limit_nothing_is_kept() {
-        let mut content = Content::new(3);
-        content.push(b"abc");
-        assert_eq!(content.bytes, b"abc");
-        content.push(b"d");
-        assert_eq!(content.bytes.capacity(), 0);
-        content.push(b"e");
-        assert_eq!(content.finish(), None);
-        let mut content = Content::new(3);
-        content.push(b"abc");
-        assert_eq!(content.finish(), Some(b"abc".to_vec()));
+        let mut large = content(3);
+        large.push(b"abc");
+        assert_eq!(large.kept.as_deref(), Ok(&b"abc"[..]));
+        large.push(b"d");
+        large.push(b"e");
+        assert_eq!(large.finish().unwrap_err(), reply::TOO_LARGE);
+        let mut fitting = content(3);
+        fitting.push(b"ab");
+        fitting.push(b"c");
+        assert_eq!(fitting.finish().unwrap().0, b"abc");
+    }
+
+    #[test]
+    fn beyond_the_room_nothing_is_kept_until_there_is_room_again() {
+        let room = Room::new(100_000);
+        let new = || Content::new(usize::MAX, room.clone());
+        let (mut first, mut second) = (new(), new());
+        first.push(&[b'x'; 60_000]);
+        second.push(&[b'x'; 30_000]);
+        second.push(&[b'x'; 30_000]);
+        assert_eq!(second.refusal(), Some(&reply::NO_ROOM));
+        let (bytes, reserved) = first.finish().unwrap();
+        assert_eq!(bytes.len(), 60_000);
+        let mut third = new();
+        third.push(&bytes);
+        assert_eq!(third.refusal(), Some(&reply::NO_ROOM));
+        drop(reserved);
+        let mut fourth = new();
+        fourth.push(&bytes);
+        assert_eq!(fourth.refusal(), None);
     }
 }

@@ -10,25 +10,22 @@
 
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
-use super::twins::{Entry, Place, Twins};
+use super::twins::{Place, Standing, Twins};
 use crate::config::Platform;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
+use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use crate::ledger::Fingerprint;
 use crate::policy::configured_domain;
 use crate::report::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 /// Hands mails to the engine.
 pub struct Handover {
     domains: BTreeMap<String, Platform>,
     inbox: mpsc::Sender<Delivery>,
-    /// One permit for each mail that the engine has and did not settle, also when nobody waits for it any more: the memory that
-    /// mails take is bounded even while the disk is full.
-    unsettled: Arc<Semaphore>,
     patience: Duration,
     twins: Arc<Twins>,
     known: mpsc::UnboundedSender<Note>,
@@ -43,20 +40,18 @@ pub struct Note {
 }
 
 impl Handover {
-    /// Takes mail for these domains. A client is asked to come again if its mail is not settled within `patience`, or if
-    /// `max_unsettled` mails are waiting. Notes of mails whose clients are known to know go to `known`; they are to be dropped
+    /// Takes mail for these domains. A client is asked to come again if its mail is not settled within `patience`.
+    /// Notes of mails whose clients are known to know go to `known`; they are to be dropped
     /// after their tickets were forgotten.
     pub fn new(
         domains: BTreeMap<String, Platform>,
         inbox: mpsc::Sender<Delivery>,
-        max_unsettled: usize,
         patience: Duration,
         known: mpsc::UnboundedSender<Note>,
     ) -> Handover {
         Handover {
             domains,
             inbox,
-            unsettled: Arc::new(Semaphore::new(max_unsettled)),
             patience,
             twins: Arc::default(),
             known,
@@ -72,13 +67,6 @@ impl Backend for Handover {
     }
 
     async fn deliver(&self, message: Message) -> Result<(Reply, Note), Reply> {
-        let Ok(permit) = self.unsettled.clone().try_acquire_owned() else {
-            tracing::warn!(
-                "A mail of SMTP client {} was not taken: too many are waiting to be recorded.",
-                message.connection
-            );
-            return Err(reply::NOT_RECORDED);
-        };
         let client = message.connection.to_string();
         let mut mail = Mail {
             raw: message.content,
@@ -86,18 +74,18 @@ impl Backend for Handover {
             envelope_recipients: message.recipients,
             id: None,
             repeat: Repeat::Possible,
-            session: Session::begin(),
+            session: message.connection.session(),
         };
         let entered = self
             .twins
             .enter(Fingerprint::of(&mail), &message.connection, self.patience)
             .await;
         let place = match entered {
-            Entry::Mail(place, repeat) => {
+            Standing::Mail(place, repeat) => {
                 mail.repeat = repeat;
                 place
             }
-            Entry::Straggler => {
+            Standing::Straggler => {
                 tracing::info!(
                     "A mail of SMTP client {client}, who hung up, was not taken: it came again by a later connection, and that one was read first."
                 );
@@ -108,7 +96,8 @@ impl Backend for Handover {
         let delivery = Delivery {
             mail,
             receipt: Receipt::new(move |settled| {
-                drop(permit);
+                // Also when nobody waits for the answer any more, a mail takes room as long as the engine has it.
+                drop(message.reserved);
                 // The client may have given up waiting.
                 let _ = answer.send(settled);
             }),

@@ -14,6 +14,7 @@ mod content;
 mod handover;
 mod listener;
 mod reply;
+mod room;
 mod server;
 mod session;
 mod tls;
@@ -27,6 +28,7 @@ pub use connection::Connection;
 pub use handover::{Handover, Note};
 pub use listener::{ListenError, Listener};
 pub use reply::Reply;
+pub use room::{Reserved, Room};
 pub use server::{converse, serve};
 pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
@@ -42,6 +44,9 @@ use tokio_util::sync::CancellationToken;
 /// 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken for so long.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
+/// How much memory mails may take together while they are read and recorded, unless a single one may be larger.
+const ROOM: usize = 64 * 1024 * 1024;
+
 /// How many tickets are forgotten at once.
 const FORGOTTEN_AT_ONCE: usize = 512;
 
@@ -55,13 +60,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let (known, mut notes) = mpsc::unbounded_channel();
-    let backend = Handover::new(
-        handler.domains.clone(),
-        inbox,
-        settings.max_connections,
-        SETTLED_WITHIN,
-        known,
-    );
+    let backend = Handover::new(handler.domains.clone(), inbox, SETTLED_WITHIN, known);
     let forgetting = tokio::task::spawn_blocking(move || {
         let mut waiting = Vec::new();
         while notes.blocking_recv_many(&mut waiting, FORGOTTEN_AT_ONCE) > 0 {
@@ -93,6 +92,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// In bytes.
     pub max_message_size: usize,
+    /// For the mails of all clients together.
+    pub room: Room,
     /// How many recipients a mail may have.
     pub max_recipients: usize,
     /// How many negative replies a client gets before it is sent off; counted from its last mail.
@@ -117,6 +118,7 @@ impl Settings {
             allow: config.allow.clone(),
             max_connections: config.max_connections,
             max_message_size: config.max_message_size,
+            room: Room::new(ROOM.max(config.max_message_size)),
             max_recipients: 100,
             max_errors: 20,
             max_idle_commands: 20,

@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// One reply. When it is given is for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +33,6 @@ impl Reply {
         }
     }
 
-    /// Its words.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
     /// Whether it says yes (2xx, 3xx).
     pub fn is_positive(&self) -> bool {
         self.code < 400
@@ -63,6 +58,17 @@ impl Reply {
             };
             written.expect("a buffer takes everything");
         }
+    }
+}
+
+impl fmt::Display for Reply {
+    /// In one line, as people read it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some((class, subject, detail)) = self.status {
+            write!(f, " {class}.{subject}.{detail}")?;
+        }
+        write!(f, " {}", self.text)
     }
 }
 
@@ -101,12 +107,15 @@ pub(super) const NOT_ALLOWED: Reply = Reply::new(
 /// The mail could not be recorded: the client must keep it (RFC 3463 4.3.0, "other mail system status").
 pub(super) const NOT_RECORDED: Reply =
     Reply::new(451, (4, 3, 0), "Not recorded; keep it and try again");
-pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, (4, 5, 3), "Too many recipients");
-pub(super) const NO_SUCH_PLATFORM: Reply = Reply::new(
-    550,
-    (5, 7, 1),
-    "Not the no-reply address of a configured platform",
+/// RFC 3463 4.3.1, "mail system full".
+pub(super) const NO_ROOM: Reply = Reply::new(
+    452,
+    (4, 3, 1),
+    "Too many large mails at once; try again later",
 );
+pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, (4, 5, 3), "Too many recipients");
+pub(super) const NO_SUCH_PLATFORM: Reply =
+    Reply::new(550, (5, 7, 1), "Not an address of a configured platform");
 pub(super) const TOO_LARGE: Reply =
     Reply::new(552, (5, 3, 4), "Larger than smtp.max_message_size allows");
 
@@ -144,7 +153,12 @@ pub(super) const NESTED_MAIL: Reply = Reply::new(503, (5, 5, 1), "A mail is unde
 pub(super) const CONTENT_BEGUN: Reply =
     Reply::new(503, (5, 5, 1), "BDAT has begun; go on with BDAT, or RSET");
 pub(super) const NO_RECIPIENTS: Reply = Reply::new(503, (5, 5, 1), "No recipient was taken");
-pub(super) const GO_ON: &str = "Go on; end with <CRLF>.<CRLF>";
+/// It bears no enhanced code, as [`Reply::plain`].
+pub(super) const GO_ON: Reply = Reply {
+    code: 354,
+    status: None,
+    text: Cow::Borrowed("Go on; end with <CRLF>.<CRLF>"),
+};
 
 pub(super) const TLS_FIRST: Reply = Reply::new(530, (5, 7, 0), "STARTTLS first");
 pub(super) const NO_TLS: Reply = Reply::new(502, (5, 5, 1), "TLS is not configured here");
@@ -169,6 +183,7 @@ mod tests {
     #[test]
     fn every_line_bears_the_code() {
         assert_eq!(written(&OK), "250 2.0.0 Ok\r\n");
+        assert_eq!(OK.to_string(), "250 2.0.0 Ok");
         let reply = Reply::plain(250, "host\nPIPELINING\nSIZE 5");
         assert_eq!(
             written(&reply),

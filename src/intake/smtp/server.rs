@@ -85,7 +85,7 @@ impl<B: Backend> Server<B> {
                 });
             }
             Err(reply) => {
-                tracing::info!("SMTP client {connection} was sent off: {}.", reply.text());
+                tracing::info!("SMTP client {connection} was sent off: {reply}.");
                 turn_away(io, &reply);
             }
         }

@@ -10,6 +10,7 @@ use super::reply::{self, Reply};
 use super::wire::{Fill, Io, Wire};
 use super::{Protocol, Settings};
 use crate::report::Address;
+use crate::telemetry::Printable;
 use bytes::BytesMut;
 use memchr::memchr;
 use std::sync::Arc;
@@ -97,18 +98,33 @@ impl<'a, B: Backend> Session<'a, B> {
                 break end;
             }
         };
-        let last_words = match &end {
-            End::Quit => &reply::BYE,
-            End::LastWords(reply) => reply,
-            End::Gone => return self.wire.hang_up(),
+        let last_words = match end {
+            End::Quit => reply::BYE,
+            End::LastWords(reply) => {
+                if reply != reply::STOPPING {
+                    tracing::info!("SMTP client {} was sent off: {reply}.", self.connection);
+                }
+                reply
+            }
+            End::Gone => {
+                if self.transaction.is_some() {
+                    let connection = &self.connection;
+                    tracing::info!("SMTP client {connection} hung up in the middle of a mail.");
+                }
+                return self.wire.hang_up();
+            }
         };
-        self.wire.say(last_words);
-        let orderly = self.wire.close(self.settings.timeouts.farewell).await;
-        if orderly && matches!(end, End::Quit) {
-            // A client may pipeline QUIT, and then sends nothing after our 250 but the end of its side.
-            self.unproven
-                .drain(..)
-                .for_each(|note| self.backend.known(note));
+        self.wire.say(&last_words);
+        // A client may pipeline QUIT, and then sends nothing after our 250 but the end of its side.
+        if self.wire.close(self.settings.timeouts.farewell).await {
+            self.knows();
+        }
+    }
+
+    /// The client has seen all of our replies.
+    fn knows(&mut self) {
+        for note in self.unproven.drain(..) {
+            self.backend.known(note);
         }
     }
 
@@ -120,49 +136,52 @@ impl<'a, B: Backend> Session<'a, B> {
         if self.idle_commands >= self.settings.max_idle_commands {
             return Err(End::LastWords(reply::TOO_MANY_IDLE_COMMANDS));
         }
-        let reply = match self.line().await? {
-            Ok(line) => match command::parse(&line) {
-                Ok(Command::StartTls) => match self.start_tls().await? {
-                    Ok(()) => return Ok(()),
-                    Err(reply) => reply,
-                },
-                Ok(command) => self.obey(command).await?,
-                Err(reply) => reply,
-            },
-            Err(reply) => reply,
+        let line = self.line().await?;
+        let reply = match command::parse(&line) {
+            Ok(command) => self.obey(command).await?,
+            Err(refusal) => Some(refusal),
         };
-        if reply.is_last() {
-            return Err(End::LastWords(reply));
+        match reply {
+            Some(reply) if reply.is_last() => Err(End::LastWords(reply)),
+            Some(reply) => {
+                self.answer(&reply, &line);
+                Ok(())
+            }
+            None => Ok(()),
         }
-        self.answer(&reply);
-        Ok(())
     }
 
-    fn answer(&mut self, reply: &Reply) {
+    fn answer(&mut self, reply: &Reply, line: &[u8]) {
         if !reply.is_positive() {
-            self.errors += 1;
+            let line = String::from_utf8_lossy(line.trim_ascii_end());
+            tracing::info!(
+                "SMTP client {} was told: {reply} (to: {})",
+                self.connection,
+                Printable(&line)
+            );
+            // The others are to come again (RFC 5321, 4.5.3.1.10).
+            if *reply != reply::TOO_MANY_RECIPIENTS {
+                self.errors += 1;
+            }
         }
         self.wire.say(reply);
     }
 
-    /// The next line with its line break.
-    async fn line(&mut self) -> Result<Result<BytesMut, Reply>, End> {
+    /// The next line with its line break. Of one that is too long, only a beginning that is too long as well.
+    async fn line(&mut self) -> Result<BytesMut, End> {
         let deadline = Instant::now() + self.settings.timeouts.command;
-        let mut too_long = false;
+        let mut begun = BytesMut::new();
         loop {
             let input = self.wire.input();
-            if let Some(end) = memchr(b'\n', input) {
-                let line = input.split_to(end + 1);
-                too_long |= line.len() > command::MAX_LINE;
-                return Ok(if too_long {
-                    Err(reply::LINE_TOO_LONG)
-                } else {
-                    Ok(line)
-                });
+            let end = memchr(b'\n', input).map(|at| at + 1);
+            if end.is_some() || input.len() > command::MAX_LINE {
+                let piece = input.split_to(end.unwrap_or(input.len()));
+                if begun.len() <= command::MAX_LINE {
+                    begun.unsplit(piece);
+                }
             }
-            if input.len() > command::MAX_LINE {
-                too_long = true;
-                input.clear();
+            if end.is_some() {
+                return Ok(begun);
             }
             self.read_more(deadline).await?;
         }
@@ -182,19 +201,24 @@ impl<'a, B: Backend> Session<'a, B> {
             fill = timeout_at(deadline, self.wire.fill()) => fill,
         };
         match fill {
-            Ok(Ok(Fill::Before)) => Ok(()),
-            Ok(Ok(Fill::After)) => {
-                self.unproven
-                    .drain(..)
-                    .for_each(|note| self.backend.known(note));
+            Ok(Ok(Fill::Unaware)) => Ok(()),
+            Ok(Ok(Fill::Aware)) => {
+                self.knows();
                 Ok(())
             }
-            Ok(Ok(Fill::End) | Err(_)) => Err(End::Gone),
+            Ok(Ok(Fill::End { aware })) => {
+                if aware {
+                    self.knows();
+                }
+                Err(End::Gone)
+            }
+            Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(End::LastWords(reply::TOO_SLOW)),
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Result<Reply, End> {
+    /// Does as told. No reply is needed to what was answered on the way.
+    async fn obey(&mut self, command: Command) -> Result<Option<Reply>, End> {
         let without_tls = matches!(
             command,
             Command::Ehlo
@@ -208,28 +232,30 @@ impl<'a, B: Backend> Session<'a, B> {
             return match command {
                 Command::Bdat { size, .. } => self.refuse_chunk(size, reply::TLS_FIRST).await,
                 _ => Ok(reply::TLS_FIRST),
-            };
+            }
+            .map(Some);
         }
         match command {
             Command::Mail { .. } | Command::Rcpt(_) | Command::Data | Command::Bdat { .. } => {}
             _ => self.idle_commands += 1,
         }
-        match command {
-            Command::Ehlo | Command::Helo | Command::Lhlo => Ok(self.hello(&command)),
-            Command::Mail { size, utf8 } => Ok(self.mail(size, utf8)),
-            Command::Rcpt(recipient) => Ok(self.recipient(recipient)),
-            Command::Data => self.data().await,
-            Command::Bdat { size, last } => self.chunk(size, last).await,
+        let reply = match command {
+            Command::Ehlo | Command::Helo | Command::Lhlo => self.hello(&command),
+            Command::Mail { size, utf8 } => self.mail(size, utf8),
+            Command::Rcpt(recipient) => self.recipient(recipient),
+            Command::Data => self.data().await?,
+            Command::Bdat { size, last } => self.chunk(size, last).await?,
             Command::Rset => {
                 self.transaction = None;
-                Ok(reply::OK)
+                reply::OK
             }
-            Command::Noop => Ok(reply::OK),
-            Command::Vrfy => Ok(reply::CANNOT_VERIFY),
-            Command::Help => Ok(reply::HELP),
-            Command::StartTls => Ok(reply::NO_TLS),
-            Command::Quit => Err(End::Quit),
-        }
+            Command::Noop => reply::OK,
+            Command::Vrfy => reply::CANNOT_VERIFY,
+            Command::Help => reply::HELP,
+            Command::StartTls => return self.start_tls().await,
+            Command::Quit => return Err(End::Quit),
+        };
+        Ok(Some(reply))
     }
 
     fn hello(&mut self, command: &Command) -> Reply {
@@ -296,15 +322,15 @@ impl<'a, B: Backend> Session<'a, B> {
     }
 
     /// Goes on in TLS, or refuses to.
-    async fn start_tls(&mut self) -> Result<Result<(), Reply>, End> {
+    async fn start_tls(&mut self) -> Result<Option<Reply>, End> {
         let Some(tls) = &self.settings.tls else {
-            return Ok(Err(reply::NO_TLS));
+            return Ok(Some(reply::NO_TLS));
         };
         if self.tls {
-            return Ok(Err(reply::TLS_ALREADY));
+            return Ok(Some(reply::TLS_ALREADY));
         }
         if !self.wire.input().is_empty() {
-            return Ok(Err(reply::TLS_MUST_BE_LAST));
+            return Ok(Some(reply::TLS_MUST_BE_LAST));
         }
         let acceptor = tls.acceptor();
         self.wire.say(&reply::READY_FOR_TLS);
@@ -329,6 +355,6 @@ impl<'a, B: Backend> Session<'a, B> {
         self.tls = true;
         self.hello = false;
         self.transaction = None;
-        Ok(Ok(()))
+        Ok(None)
     }
 }

@@ -18,8 +18,8 @@ impl<B: Backend> Session<'_, B> {
             }
             Some(_) => {}
         }
-        self.wire.say(&Reply::plain(354, reply::GO_ON));
-        let mut content = Content::new(self.settings.max_message_size);
+        self.wire.say(&reply::GO_ON);
+        let mut content = self.content();
         let mut reader = DotReader::new();
         loop {
             let input = self.wire.input();
@@ -42,19 +42,23 @@ impl<B: Backend> Session<'_, B> {
             Some(_) => {}
         }
         let begun = self.transaction.as_mut().and_then(|t| t.chunks.take());
-        let mut content = begun.unwrap_or_else(|| Content::new(self.settings.max_message_size));
+        let mut content = begun.unwrap_or_else(|| self.content());
         self.read_chunk(size, |bytes| content.push(bytes)).await?;
         if last {
             return self.deliver(content).await;
         }
-        if content.overflowed() {
+        if let Some(refusal) = content.refusal() {
             self.transaction = None;
-            return Ok(reply::TOO_LARGE);
+            return Ok(refusal.clone());
         }
         if let Some(transaction) = &mut self.transaction {
             transaction.chunks = Some(content);
         }
         Ok(reply::CHUNK_OK)
+    }
+
+    fn content(&self) -> Content {
+        Content::new(self.settings.max_message_size, self.settings.room.clone())
     }
 
     pub(super) async fn refuse_chunk(&mut self, size: u64, reply: Reply) -> Result<Reply, End> {
@@ -92,12 +96,13 @@ impl<B: Backend> Session<'_, B> {
         };
         let recipients = transaction.recipients.len();
         let reply = match content.finish() {
-            None => reply::TOO_LARGE,
-            Some(content) => {
+            Err(refusal) => refusal,
+            Ok((content, reserved)) => {
                 let message = Message {
                     connection: self.connection.clone(),
                     recipients: transaction.recipients,
                     content,
+                    reserved,
                 };
                 let settled = tokio::select! {
                     biased;

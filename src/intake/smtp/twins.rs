@@ -1,13 +1,18 @@
 //! Mails that are equal to the byte: is one a repeat of the other?
 //!
-//! It is if the earlier one's client lost its connection before it had our 250 (RFC 1047). It is not if the earlier one's client knows,
-//! nor if both are on their way at the same time by two connections, as a load generator sends them.
+//! A mail that was taken is *undecided* until it is known whether its client knows: from the moment it was read, through the commit and our 250,
+//! to the client's next sign of life or its end. Meanwhile it has a [`Place`] here. Afterwards, the ledger can tell alone: it has a ticket
+//! of the mail as long as the client may not know (RFC 1047), and no ticket if the client does.
 //!
-//! Earlier means sent earlier, not read earlier: a client that hangs up after its mail and brings it again at once may find the
-//! second one read first. So the order is that of the connections.
+//! So a mail may be a repeat if the client of an equal one has left, and it is none if that client is still there: several
+//! connections bring equal mails at the same time on purpose, as a load generator does.
+//!
+//! What counts is which mail was sent first, not which was read first: a client that hangs up after its mail and brings it again at
+//! once may find the second one read first. So the order is that of the connections. Within one connection equal mails are different
+//! mails; nobody repeats himself without having lost a connection.
 
 use super::connection::Connection;
-use crate::intake::Repeat;
+use crate::intake::{Repeat, Session};
 use crate::ledger::Fingerprint;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -36,15 +41,14 @@ pub(super) struct Twins {
 
 #[derive(Debug, Default)]
 struct Mails {
-    /// Of these it is not decided yet whether their clients know.
-    undecided: BTreeMap<(Fingerprint, u64), Pending>,
+    undecided: BTreeMap<(Fingerprint, u64), Undecided>,
     known: Known,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct Undecided {
     connection: Weak<Connection>,
-    came: Instant,
+    session: Session,
     since: Instant,
 }
 
@@ -53,57 +57,97 @@ struct Pending {
 pub(super) struct Place {
     twins: Arc<Twins>,
     key: (Fingerprint, u64),
-    came: Instant,
+    session: Session,
 }
 
 /// What a mail is, seen beside its twins.
 #[derive(Debug)]
-pub(super) enum Entry {
-    /// One to be recorded, unless the ledger knows it.
+pub(super) enum Standing {
+    /// One to be recorded, unless it may be a repeat and the ledger knows it.
     Mail(Place, Repeat),
     /// One that its client gave up, and brought again by a later connection before this one was read.
     Straggler,
 }
 
 impl Twins {
-    /// Takes a mail in. If the client of its twin has left, that is decided first; `patience` bounds the wait.
+    /// Takes a mail in. If the client of a twin has left, that one is decided first; `patience` bounds the wait.
     pub async fn enter(
         self: &Arc<Self>,
         fingerprint: Fingerprint,
         connection: &Arc<Connection>,
         patience: Duration,
-    ) -> Entry {
+    ) -> Standing {
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let mut decided = pin!(self.decided.notified());
             decided.as_mut().enable();
-            if self.is_straggler(&fingerprint, connection) {
-                return Entry::Straggler;
-            }
-            if let Some(repeat) = self.judge(&fingerprint) {
-                return Entry::Mail(self.place(fingerprint, connection), repeat);
+            if let Some(standing) = self.judge(fingerprint, connection) {
+                return standing;
             }
             if timeout_at(deadline, decided).await.is_err() {
-                return Entry::Mail(self.place(fingerprint, connection), Repeat::Possible);
+                let mails = &mut self.mails.lock();
+                return self.place(mails, fingerprint, connection, Repeat::Possible);
             }
         }
     }
 
-    fn is_straggler(&self, fingerprint: &Fingerprint, connection: &Connection) -> bool {
-        let later = |came: Instant| came > connection.came();
-        let has_later_twin = {
-            let mails = self.mails.lock();
-            mails.twins(fingerprint).any(|twin| later(twin.came))
-                || mails.known.last(fingerprint).is_some_and(later)
+    /// What a mail is; none as long as that hangs on a twin whose client has left.
+    fn judge(
+        self: &Arc<Self>,
+        fingerprint: Fingerprint,
+        connection: &Arc<Connection>,
+    ) -> Option<Standing> {
+        // One lock for looking and entering: two that come at the same moment must see each other.
+        let mails = &mut self.mails.lock();
+        if mails.have_later(&fingerprint, connection.session()) && !connection.is_open() {
+            return Some(Standing::Straggler);
+        }
+        let repeat = mails.repeat(&fingerprint, connection.session())?;
+        Some(self.place(mails, fingerprint, connection, repeat))
+    }
+
+    fn place(
+        self: &Arc<Self>,
+        mails: &mut Mails,
+        fingerprint: Fingerprint,
+        connection: &Arc<Connection>,
+        repeat: Repeat,
+    ) -> Standing {
+        let number = mails
+            .undecided
+            .range(all(&fingerprint))
+            .next_back()
+            .map_or(0, |((_, last), _)| last + 1);
+        let key = (fingerprint, number);
+        let session = connection.session();
+        let undecided = Undecided {
+            connection: Arc::downgrade(connection),
+            session,
+            since: Instant::now(),
         };
-        has_later_twin && !connection.is_open()
+        mails.undecided.insert(key, undecided);
+        let place = Place {
+            twins: self.clone(),
+            key,
+            session,
+        };
+        Standing::Mail(place, repeat)
+    }
+}
+
+impl Mails {
+    /// Whether an equal mail came by a later connection.
+    fn have_later(&self, fingerprint: &Fingerprint, session: Session) -> bool {
+        let undecided = self.undecided.range(all(fingerprint));
+        undecided.map(|(_, twin)| twin.session).max() > Some(session)
+            || self.known.last(fingerprint) > Some(session)
     }
 
     /// Whether a mail may be a repeat; none as long as that hangs on a twin whose client has left.
-    fn judge(&self, fingerprint: &Fingerprint) -> Option<Repeat> {
-        let mails = self.mails.lock();
+    fn repeat(&self, fingerprint: &Fingerprint, session: Session) -> Option<Repeat> {
         let mut repeat = Repeat::Possible;
-        for twin in mails.twins(fingerprint) {
+        let undecided = self.undecided.range(all(fingerprint));
+        for (_, twin) in undecided.filter(|(_, twin)| twin.session != session) {
             let there = twin.connection.upgrade().is_some_and(|c| c.is_open());
             if !there {
                 return None;
@@ -115,33 +159,6 @@ impl Twins {
         }
         Some(repeat)
     }
-
-    fn place(self: &Arc<Self>, fingerprint: Fingerprint, connection: &Arc<Connection>) -> Place {
-        let undecided = &mut self.mails.lock().undecided;
-        let number = undecided
-            .range(all(&fingerprint))
-            .next_back()
-            .map_or(0, |((_, last), _)| last + 1);
-        let key = (fingerprint, number);
-        let came = connection.came();
-        let pending = Pending {
-            connection: Arc::downgrade(connection),
-            came,
-            since: Instant::now(),
-        };
-        undecided.insert(key, pending);
-        Place {
-            twins: self.clone(),
-            key,
-            came,
-        }
-    }
-}
-
-impl Mails {
-    fn twins(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = &Pending> {
-        self.undecided.range(all(fingerprint)).map(|(_, twin)| twin)
-    }
 }
 
 fn all(fingerprint: &Fingerprint) -> std::ops::RangeInclusive<(Fingerprint, u64)> {
@@ -149,11 +166,11 @@ fn all(fingerprint: &Fingerprint) -> std::ops::RangeInclusive<(Fingerprint, u64)
 }
 
 impl Place {
-    /// Remembers that the client knows. It is still undecided: the ledger does not know yet that the client knows.
+    /// Remembers that the client knows. The mail is still undecided: the ledger does not know yet that the client knows.
     pub fn known(&self) {
         let (fingerprint, _) = self.key;
         let mut mails = self.twins.mails.lock();
-        mails.known.note(fingerprint, self.came, Instant::now());
+        mails.known.note(fingerprint, self.session, Instant::now());
     }
 }
 
@@ -167,15 +184,15 @@ impl Drop for Place {
 /// Mails whose clients know, of the last minutes.
 #[derive(Debug, Default)]
 struct Known {
-    /// When the last connection came that brought one, and when that was noted.
-    last: HashMap<Fingerprint, (Instant, Instant)>,
+    /// The last connection that brought one, and when that was noted.
+    last: HashMap<Fingerprint, (Session, Instant)>,
     by_age: VecDeque<(Instant, Fingerprint)>,
 }
 
 impl Known {
-    fn note(&mut self, fingerprint: Fingerprint, came: Instant, now: Instant) {
-        let last = self.last.entry(fingerprint).or_insert((came, now));
-        *last = (came.max(last.0), now);
+    fn note(&mut self, fingerprint: Fingerprint, session: Session, now: Instant) {
+        let last = self.last.entry(fingerprint).or_insert((session, now));
+        *last = (session.max(last.0), now);
         self.by_age.push_back((now, fingerprint));
         while let Some(&(at, oldest)) = self.by_age.front()
             && (self.by_age.len() > MAX_KNOWN || now - at > STRAGGLING)
@@ -191,9 +208,9 @@ impl Known {
         }
     }
 
-    /// When the last connection came that brought such a mail.
-    fn last(&self, fingerprint: &Fingerprint) -> Option<Instant> {
-        self.last.get(fingerprint).map(|(came, _)| *came)
+    /// The last connection that brought such a mail.
+    fn last(&self, fingerprint: &Fingerprint) -> Option<Session> {
+        self.last.get(fingerprint).map(|(session, _)| *session)
     }
 }
 
@@ -202,6 +219,7 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
     use std::os::unix::net::UnixStream;
+    use std::sync::Barrier;
 
     struct Client {
         ours: Arc<Connection>,
@@ -219,16 +237,16 @@ mod tests {
     }
 
     /// What the mail of a client is; it must be told without waiting.
-    fn enter(twins: &Arc<Twins>, connection: &Arc<Connection>) -> Entry {
+    fn enter(twins: &Arc<Twins>, connection: &Arc<Connection>) -> Standing {
         twins
             .enter(fingerprint(1), connection, UNNOTICED)
             .now_or_never()
             .expect("no waiting")
     }
 
-    fn place(entry: Entry, expected: Repeat) -> Place {
+    fn place(entry: Standing, expected: Repeat) -> Place {
         match entry {
-            Entry::Mail(place, repeat) if repeat == expected => place,
+            Standing::Mail(place, repeat) if repeat == expected => place,
             other => panic!("{other:?} instead of {expected:?}"),
         }
     }
@@ -238,10 +256,10 @@ mod tests {
         let (twins, first, second) = (Arc::default(), connect(), connect());
         drop(first.theirs);
         let repeat = place(enter(&twins, &second.ours), Repeat::Possible);
-        assert!(matches!(enter(&twins, &first.ours), Entry::Straggler));
+        assert!(matches!(enter(&twins, &first.ours), Standing::Straggler));
         repeat.known();
         drop((repeat, second));
-        assert!(matches!(enter(&twins, &first.ours), Entry::Straggler));
+        assert!(matches!(enter(&twins, &first.ours), Standing::Straggler));
     }
 
     #[test]
@@ -269,19 +287,56 @@ mod tests {
     }
 
     #[test]
+    fn within_a_connection_equal_mails_are_different_mails() {
+        let (twins, first, other): (Arc<Twins>, _, _) = (Arc::default(), connect(), connect());
+        let one = place(enter(&twins, &first.ours), Repeat::Possible);
+        // Its client ended its side after it had sent both.
+        drop(first.theirs);
+        let two = place(enter(&twins, &first.ours), Repeat::Possible);
+        drop((one, two));
+        let _third = place(enter(&twins, &other.ours), Repeat::Possible);
+    }
+
+    #[test]
+    fn of_equal_mails_at_the_same_moment_one_may_be_a_repeat() {
+        const CLIENTS: usize = 8;
+        for _ in 0..500 {
+            let twins = Arc::default();
+            let clients: Vec<Client> = (0..CLIENTS).map(|_| connect()).collect();
+            let start = Barrier::new(CLIENTS);
+            let standings: Vec<Standing> = std::thread::scope(|scope| {
+                let (twins, start) = (&twins, &start);
+                let entering: Vec<_> = clients
+                    .iter()
+                    .map(|client| {
+                        scope.spawn(move || {
+                            start.wait();
+                            enter(twins, &client.ours)
+                        })
+                    })
+                    .collect();
+                entering.into_iter().map(|e| e.join().unwrap()).collect()
+            });
+            let possible = standings
+                .iter()
+                .filter(|standing| matches!(standing, Standing::Mail(_, Repeat::Possible)));
+            assert_eq!(possible.count(), 1);
+        }
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let mut known = Known::default();
-        let start = Instant::now();
-        let later = start + Duration::from_millis(1);
-        known.note(fingerprint(1), later, start);
-        known.note(fingerprint(1), start, later);
-        assert_eq!(known.last(&fingerprint(1)), Some(later));
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_millis(1));
+        known.note(fingerprint(1), Session(2), now);
+        known.note(fingerprint(1), Session(1), later);
+        assert_eq!(known.last(&fingerprint(1)), Some(Session(2)));
         for _ in 0..2 * MAX_KNOWN {
-            known.note(fingerprint(2), start, later);
+            known.note(fingerprint(2), Session(3), later);
         }
         assert_eq!(known.by_age.len(), MAX_KNOWN);
         assert_eq!(known.last(&fingerprint(1)), None);
-        known.note(fingerprint(3), start, later + STRAGGLING + STRAGGLING);
+        known.note(fingerprint(3), Session(4), later + STRAGGLING + STRAGGLING);
         assert_eq!(known.last(&fingerprint(2)), None);
         assert_eq!((known.last.len(), known.by_age.len()), (1, 1));
     }

@@ -6,7 +6,9 @@ use super::reply::Reply;
 use bytes::{Buf, BytesMut};
 use futures_util::FutureExt;
 use rustix::io::Errno;
+use rustix::ioctl::{self, Getter};
 use rustix::net::{RecvFlags, recv};
+use std::ffi::c_int;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -21,6 +23,10 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     /// What lies unread in the socket at this moment. The runtime learns of it a little later, which would be too late for
     /// telling what was sent before our replies left.
     fn unread(&self) -> Unread;
+
+    /// How many of the bytes that we sent have not reached the other side: those that a TCP peer has not acknowledged (our end of
+    /// the connection counts as one), or that the peer of a unix socket has not read. None if nobody can say.
+    fn unheard(&self) -> Option<usize>;
 }
 
 /// What lies unread in a socket.
@@ -38,11 +44,19 @@ impl Io for TcpStream {
     fn unread(&self) -> Unread {
         peek(self)
     }
+
+    fn unheard(&self) -> Option<usize> {
+        queued(self)
+    }
 }
 
 impl Io for UnixStream {
     fn unread(&self) -> Unread {
         peek(self)
+    }
+
+    fn unheard(&self) -> Option<usize> {
+        queued(self)
     }
 }
 
@@ -50,12 +64,20 @@ impl Io for TlsStream<Box<dyn Io>> {
     fn unread(&self) -> Unread {
         self.get_ref().0.unread()
     }
+
+    fn unheard(&self) -> Option<usize> {
+        self.get_ref().0.unheard()
+    }
 }
 
 /// Stands in for a stream while TLS is put on top of it.
 impl Io for tokio::io::Empty {
     fn unread(&self) -> Unread {
         Unread::End
+    }
+
+    fn unheard(&self) -> Option<usize> {
+        None
     }
 }
 
@@ -68,6 +90,14 @@ fn peek(socket: impl AsFd) -> Unread {
     }
 }
 
+/// SIOCOUTQ (tcp(7), unix(7)), which is TIOCOUTQ by another name.
+fn queued(socket: impl AsFd) -> Option<usize> {
+    const SIOCOUTQ: ioctl::Opcode = libc::TIOCOUTQ as ioctl::Opcode;
+    // SAFETY: for this request the kernel writes one int.
+    let queued = unsafe { ioctl::ioctl(socket, Getter::<SIOCOUTQ, c_int>::new()) };
+    usize::try_from(queued.ok()?).ok()
+}
+
 /// Both directions of a connection. Everything in here can be cancelled without a byte being lost or sent twice.
 pub(super) struct Wire {
     io: Box<dyn Io>,
@@ -77,15 +107,18 @@ pub(super) struct Wire {
     ended: bool,
 }
 
-/// Where bytes came from.
+/// What a client did, and whether it knows what we said before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fill {
-    /// The client sent them before it can have seen our last replies (pipelining).
-    Before,
-    /// They came after all replies had left.
-    After,
-    /// There are none: the client ended its side.
-    End,
+    /// It sent bytes before it can have seen our last replies (pipelining).
+    Unaware,
+    /// It sent bytes, and has all of our replies.
+    Aware,
+    /// It ended its side.
+    End {
+        /// Whether it had all of our replies by then.
+        aware: bool,
+    },
 }
 
 impl Wire {
@@ -113,19 +146,28 @@ impl Wire {
         reply.write(&mut self.output);
     }
 
-    /// Waits for more input. Replies leave first, but not before everything is read that is there already:
-    /// what comes afterwards was sent by a client that could see them.
+    /// Waits for more input. Replies leave first, but not before everything is read that is there already.
+    ///
+    /// What comes afterwards may have crossed our replies on the way. It did not if by then the client's kernel has acknowledged
+    /// them; and had the client been killed before it read them, its kernel would have reset the connection.
     pub async fn fill(&mut self) -> io::Result<Fill> {
         if !self.output.is_empty() {
-            if self.output.len() < Self::MAX_OUTPUT && self.catch_up().await? {
-                return Ok(Fill::Before);
+            let ahead = self.catch_up().await?;
+            if ahead && self.output.len() < Self::MAX_OUTPUT {
+                return Ok(Fill::Unaware);
             }
             self.flush().await?;
+            if ahead {
+                return Ok(Fill::Unaware);
+            }
         }
-        match self.read().await? {
-            0 => Ok(Fill::End),
-            _ => Ok(Fill::After),
-        }
+        let read = self.read().await?;
+        let aware = !self.ended && self.io.unheard() == Some(0);
+        Ok(match (read, aware) {
+            (0, aware) => Fill::End { aware },
+            (_, true) => Fill::Aware,
+            (_, false) => Fill::Unaware,
+        })
     }
 
     /// Reads what is there already. Whether that was anything.
@@ -181,9 +223,8 @@ impl Wire {
         let _ = tokio::task::unconstrained(self.io.shutdown()).now_or_never();
     }
 
-    /// Sends the last words and closes. Whether the client, which was still there, then closed in good order, too: a client
-    /// that was killed before it had read everything resets the connection instead.
-    pub async fn close(mut self, patience: Duration) -> bool {
+    /// Sends the last words and closes. Whether the client, which was still there, has them all, and then closed in good order, too.
+    pub async fn close(&mut self, patience: Duration) -> bool {
         let farewell = async {
             while self.catch_up().await? {
                 self.input.clear();
@@ -196,6 +237,8 @@ impl Wire {
             }
             io::Result::Ok(())
         };
-        matches!(timeout(patience, farewell).await, Ok(Ok(()))) && !self.ended
+        let orderly = matches!(timeout(patience, farewell).await, Ok(Ok(())));
+        // It may not have acknowledged the end of our side yet, which counts as one.
+        orderly && !self.ended && self.io.unheard().is_some_and(|bytes| bytes <= 1)
     }
 }
