@@ -7,13 +7,13 @@ use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
 use crate::engine::Engine;
-use crate::intake::Delivery;
+use crate::intake::{Delivery, Forget, Ticket};
 use crate::ledger::{InFlight, Ledger, Lock};
 use crate::suspend::{Pace, Stop, Suspender};
 use crate::telemetry::Blocks;
 use anyhow::Context;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
+
+/// Under load, the ledger forgets tickets along with the next mails. After this it does so without any.
+const QUIET: Duration = Duration::from_secs(1);
 
 /// A running engine, and a running suspender where this process may post.
 pub struct Service {
@@ -102,6 +105,27 @@ impl Service {
     /// Where mails go in.
     pub fn inbox(&self) -> mpsc::Sender<Delivery> {
         self.inbox.clone()
+    }
+
+    /// How intakes tell that somebody knows that his mail is recorded. That is on disk about a second later, lest a kill
+    /// after a quiet day make a new mail look like one of yesterday's.
+    pub fn forget(&self) -> Forget {
+        let (told, mut telling) = mpsc::channel(1);
+        let ledger = self.ledger.clone();
+        tokio::spawn(async move {
+            while telling.recv().await.is_some() {
+                tokio::time::sleep(QUIET).await;
+                let ledger = ledger.clone();
+                // What fails here is done with the next mails, which say what is wrong.
+                let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
+            }
+        });
+        let ledger = self.ledger.clone();
+        Arc::new(move |tickets: &[Ticket]| {
+            ledger.forget(tickets);
+            // If it is full, it is about to be written anyway.
+            let _ = told.try_send(());
+        })
     }
 
     /// Ends when every other inbox is gone and the engine has recorded what came through them.

@@ -2,8 +2,8 @@
 
 use super::Common;
 use crate::config::{Config, ConfigError, Listen, Loaded, Smtp};
+use crate::intake::amqp;
 use crate::intake::smtp::{self, Listener};
-use crate::intake::{Forget, amqp};
 use crate::ledger::Lock;
 use crate::service::{Ending, Service};
 use sd_notify::NotifyState;
@@ -64,8 +64,7 @@ async fn run_intakes(
         None => None,
     };
     let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
-    let ledger = service.ledger.clone();
-    let forget: Forget = Arc::new(move |tickets| ledger.forget(tickets));
+    let forget = service.forget();
     let mut intakes = JoinSet::new();
     if let Some(amqp) = config.amqp {
         let (forget, inbox, shutdown) = (forget.clone(), service.inbox(), shutdown.clone());

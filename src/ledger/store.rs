@@ -1,7 +1,7 @@
 //! The connection: opening it, transactions on it, and getting over faults.
 
 use super::error::{ErrorKind, LedgerError};
-use super::schema;
+use super::{handled, schema};
 use crate::intake::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -48,9 +48,17 @@ impl Ledger {
     }
 
     /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Written to disk with the next
-    /// batch of mails; should it get lost, that matters only for mails that are equal to the byte.
+    /// batch of mails, or by [`Ledger::write_forgotten`]; should it get lost, that matters only for mails that are equal to the byte.
     pub fn forget(&self, tickets: &[Ticket]) {
         self.0.lock().forgotten.extend(tickets);
+    }
+
+    /// Writes to disk what [`Ledger::forget`] was told.
+    ///
+    /// # Errors
+    /// As for every transaction. Then nothing is lost: it is written with the next one.
+    pub fn write_forgotten(&self) -> Result<(), LedgerError> {
+        self.0.lock().write_forgotten()
     }
 
     /// Runs `work` in one transaction that is on disk when this returns, or undone.
@@ -88,6 +96,15 @@ impl Store {
         })
     }
 
+    fn write_forgotten(&mut self) -> Result<(), LedgerError> {
+        if !self.forgotten.is_empty() {
+            let tickets: Vec<Ticket> = self.forgotten.iter().copied().collect();
+            self.write(|tx| handled::forget(tx, tickets))?;
+            self.forgotten.clear();
+        }
+        Ok(())
+    }
+
     fn using<T>(
         &mut self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -120,11 +137,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if !self.forgotten.is_empty() {
-            let tickets = std::mem::take(&mut self.forgotten);
-            // Nothing hangs on it: see `Ledger::forget`.
-            let _ = self.write(|tx| super::handled::forget(tx, tickets.iter().copied()));
-        }
+        // Nothing hangs on it: see `Ledger::forget`.
+        let _ = self.write_forgotten();
     }
 }
 

@@ -17,7 +17,7 @@ pub fn announce(blocks: &mut Opening<'_>, entry: &Entry, recorded: &Recorded, th
     let source = Printable(&source);
     match (&recorded.outcome, &entry.decision) {
         (Outcome::Duplicate, _) => {
-            debug!("A mail from {source} was recorded before; nothing is counted twice.")
+            info!("A mail from {source} was recorded before; nothing is counted twice.")
         }
         (Outcome::Quarantined(id), Decision::Quarantine { why }) => {
             let why = why.to_string();
@@ -62,6 +62,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
     info!(
         address = %address,
         domain = platform,
+        source = %Printable(&entry.mail.source.to_string()),
         reason,
         message_id,
         "{address} {what} at {platform}: {why}"

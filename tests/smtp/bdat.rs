@@ -84,6 +84,18 @@ fn a_size_that_cannot_be_read_ends_the_connection() {
 }
 
 #[test]
+fn what_follows_a_chunk_line_that_is_refused_is_no_command() {
+    let server = Server::start();
+    let long = format!("BDAT 6{}\r\n", " ".repeat(3_000));
+    for line in [" BDAT 6 LAST\r\n", "BDAT 6 LAST\n", "BDAT 6\x01\r\n", &long] {
+        let mut client = server.envelope();
+        client.send(format!("{line}NOOP\r\n"));
+        client.is_sent_off("501 5.5.4 ");
+    }
+    assert!(server.mailbox.contents().is_empty());
+}
+
+#[test]
 fn pipelined_chunks() {
     let server = Server::start();
     let mut client = server.hello();

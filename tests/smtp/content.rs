@@ -1,6 +1,7 @@
 //! DATA: where a mail ends, and who tries to make it end elsewhere.
 
 use crate::server::{Mood, Server};
+use bouncedemails::intake::smtp::Room;
 
 #[test]
 fn nothing_can_be_smuggled_behind_a_false_end() {
@@ -83,6 +84,29 @@ fn a_mail_that_is_too_large_is_refused_at_its_end_and_the_next_one_taken() {
     client.send(line.repeat(100));
     client.asks(".", "250 2.0.0 Taken");
     assert_eq!(server.mailbox.contents(), [line.repeat(100)]);
+}
+
+#[test]
+fn what_clients_fill_together_is_bounded() {
+    let server = Server::with(|settings| settings.room = Room::new(100_000));
+    let line = format!("{}\r\n", "x".repeat(998));
+    server.mailbox.set(Mood::Hold);
+    let mut first = server.envelope();
+    first.asks("DATA", "354 ");
+    first.send(format!("{}.\r\n", line.repeat(90)));
+    server.mailbox.wait_for_messages(1);
+    let mut second = server.envelope();
+    second.asks("DATA", "354 ");
+    second.send(line.repeat(90));
+    second.asks(".", "452 4.3.1 ");
+    server.mailbox.set(Mood::Take);
+    first.expect("250 2.0.0 Taken");
+    // The mailbox gives its room back with its mails.
+    server.mailbox.clear();
+    second.envelope();
+    second.asks("DATA", "354 ");
+    second.send(line.repeat(90));
+    second.asks(".", "250 2.0.0 Taken");
 }
 
 #[test]

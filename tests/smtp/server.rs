@@ -1,12 +1,13 @@
 //! The real server on a port of its own, a mailbox behind it, and a client that says lines and reads replies.
 
 use bouncedemails::intake::smtp::{
-    Backend, Listener, Message, Protocol, Reply, Room, Settings, Timeouts, serve,
+    Backend, Listener, Message, Protocol, Reply, Room, Settings, Timeouts, converse, serve,
 };
 use bouncedemails::report::Address;
 use parking_lot::{Condvar, Mutex};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -154,6 +155,11 @@ impl Mailbox {
         state.messages.iter().map(texts).collect()
     }
 
+    /// Lets go of all mails.
+    pub fn clear(&self) {
+        self.inside.state.lock().messages.clear();
+    }
+
     /// The numbers of the mails of which the client is known to know.
     pub fn known(&self) -> Vec<usize> {
         self.inside.state.lock().known.clone()
@@ -295,6 +301,21 @@ impl Client {
         self.half_close();
         assert_eq!(self.rest(), "");
     }
+}
+
+/// Talks over a unix socket with a server that knows one client only. Its kernel says what the client has read.
+pub fn converse_over_unix(mailbox: &Mailbox, client: impl FnOnce(&mut BufReader<UnixStream>)) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    ours.set_read_timeout(Some(PATIENCE)).unwrap();
+    let runtime = Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
+    let mailbox = mailbox.clone();
+    let server = runtime.spawn(async move { converse(&settings(), &mailbox, theirs).await });
+    client(&mut BufReader::new(ours));
+    let end = async { tokio::time::timeout(PATIENCE, server).await };
+    runtime.block_on(end).expect("it ends").unwrap().unwrap();
 }
 
 /// Sends single bytes beside a [`Client`] until the connection is gone.

@@ -1,6 +1,7 @@
 //! Nothing lost, nothing twice (DESIGN 8), over SMTP.
 
 use crate::service::{Client, Service, hard_bounce, soft_bounce};
+use crate::support::eventually;
 
 const FULL: &str = "full@somewhere.test";
 
@@ -50,6 +51,39 @@ fn a_client_that_never_got_its_250_counts_once() {
         assert_eq!(service.counter(FULL), times, "the repeat was counted");
         // And again, on purpose: but that would be the next round's first.
     }
+}
+
+#[test]
+fn equal_mails_sent_blindly_in_one_connection_all_count() {
+    let service = Service::start();
+    let mut client = service.client();
+    let one = format!(
+        "MAIL FROM:<>\r\nRCPT TO:<no-reply@mydomain.de>\r\nDATA\r\n{}\r\n.\r\n",
+        soft_bounce(FULL)
+    );
+    client.asks("EHLO mx.test", "250 ");
+    client.send(&one.repeat(3));
+    client.half_close();
+    for _ in 0..3 {
+        for start in ["250 2.1.0 ", "250 2.1.5 ", "354 ", "250 2.0.0 Recorded"] {
+            client.expect(start);
+        }
+    }
+    assert_eq!(service.counter(FULL), 3);
+}
+
+/// What the client knows is on disk soon, also when no other mail comes.
+#[test]
+fn a_mail_on_purpose_after_a_kill_counts() {
+    let service = Service::start();
+    let mail = soft_bounce(FULL);
+    service.client().mail(&mail);
+    eventually("the ledger to forget the mail", || {
+        (service.tickets() == 0).then_some(())
+    });
+    let service = service.kill_and_start();
+    service.client().mail(&mail);
+    assert_eq!(service.counter(FULL), 2);
 }
 
 /// The service sleeps until both mails are there. Then chance decides which one it reads first.

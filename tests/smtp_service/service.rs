@@ -98,6 +98,13 @@ impl Service {
             .expect("the ledger answers")
     }
 
+    /// Of how many mails the ledger thinks that their clients may not know.
+    pub fn tickets(&self) -> i64 {
+        self.ledger()
+            .query_row("SELECT count(*) FROM handled", [], |row| row.get(0))
+            .expect("the ledger answers")
+    }
+
     fn ledger(&self) -> Connection {
         Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .expect("the ledger can be read")
@@ -186,6 +193,10 @@ impl Client {
         self.send_mail(mail);
         self.expect("250 2.0.0 ");
         self.asks("QUIT", "221 ");
+    }
+
+    pub fn half_close(&self) {
+        let _ = self.0.get_ref().shutdown(Shutdown::Write);
     }
 
     pub fn hang_up(self) {
