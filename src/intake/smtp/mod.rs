@@ -2,21 +2,22 @@
 //!
 //! It never relays, never stores and never changes a mail, so it adds no `Received` line: what the client sent is what is recorded and archived.
 //!
-//! From the outside in: [`Listener`] (sockets) → `server` (who may come, how many, and the stop) → `session` (the conversation) →
-//! [`Backend`], behind which the mail has a meaning. Below the session: `wire` (bytes in and out), `command` (a line → what is asked),
-//! `content` (where a mail ends), `reply` (what is said), [`Tls`].
+//! From the outside in: [`Listener`] (sockets) → `server` (who may come, how many, and the stop) → `conversation` (which command is in order) →
+//! [`Backend`], behind which the mail has a meaning: [`Handover`], with `twins` (is it one that came before?). Below the conversation: `wire` (bytes in and out),
+//! `command` (a line → what is asked), `content` (where a mail ends), [`Room`] (the memory it takes), `reply` (what is said), [`Tls`].
 
 mod admission;
 mod backend;
 mod command;
 mod connection;
 mod content;
+mod conversation;
+mod descriptors;
 mod handover;
 mod listener;
 mod reply;
 mod room;
 mod server;
-mod session;
 mod tls;
 mod transfer;
 mod twins;
@@ -70,6 +71,7 @@ pub async fn run(
             waiting.clear();
         }
     });
+    descriptors::provide(settings.max_connections);
     tracing::info!("Mail is taken at {listener}.");
     serve(listener, settings, backend, shutdown).await;
     if forgetting.await.is_err() {

@@ -3,9 +3,9 @@
 use super::Settings;
 use super::admission::Admission;
 use super::backend::Backend;
+use super::conversation::{Conversation, Stop};
 use super::listener::{Accepted, Listener};
 use super::reply::{self, Reply};
-use super::session::{Session, Stop};
 use super::wire::{Io, Wire};
 use std::io;
 use std::sync::Arc;
@@ -29,13 +29,21 @@ pub async fn serve<B: Backend>(
         stop: Stop::default(),
         sessions: TaskTracker::new(),
     });
+    let mut failing = false;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok(accepted) => server.admit(accepted),
+                Ok(accepted) => {
+                    if std::mem::take(&mut failing) {
+                        tracing::info!("SMTP clients can be accepted again.");
+                    }
+                    server.admit(accepted);
+                }
                 Err(error) => {
-                    tracing::error!("No SMTP client can be accepted: {error}.");
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!("No SMTP client can be accepted: {error}. They wait until it works again.");
+                    }
                     // Mostly there are no file descriptors left: the clients that are there must go first.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -52,7 +60,7 @@ pub async fn converse<B: Backend>(
     stream: UnixStream,
 ) -> io::Result<()> {
     let Accepted { io, connection } = Accepted::new(stream, None)?;
-    Session::new(settings, backend, Stop::default(), connection, io)
+    Conversation::new(settings, backend, Stop::default(), connection, io)
         .run()
         .await;
     Ok(())
@@ -78,7 +86,7 @@ impl<B: Backend> Server<B> {
                     let Server {
                         settings, backend, ..
                     } = &*server;
-                    Session::new(settings, backend, server.stop.clone(), connection, io)
+                    Conversation::new(settings, backend, server.stop.clone(), connection, io)
                         .run()
                         .await;
                     drop(seat);

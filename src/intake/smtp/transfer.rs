@@ -3,11 +3,11 @@
 use super::Protocol;
 use super::backend::{Backend, Message};
 use super::content::{Content, DotReader};
+use super::conversation::{Conversation, End};
 use super::reply::{self, Reply};
-use super::session::{End, Session};
 use tokio::time::Instant;
 
-impl<B: Backend> Session<'_, B> {
+impl<B: Backend> Conversation<'_, B> {
     /// DATA: everything up to the line with the dot.
     pub(super) async fn data(&mut self) -> Result<Reply, End> {
         match &self.transaction {

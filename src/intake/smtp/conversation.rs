@@ -27,7 +27,7 @@ pub(super) struct Stop {
 }
 
 /// One client's conversation.
-pub(super) struct Session<'a, B: Backend> {
+pub(super) struct Conversation<'a, B: Backend> {
     pub(super) settings: &'a Settings,
     pub(super) backend: &'a B,
     pub(super) stop: Stop,
@@ -63,7 +63,7 @@ pub(super) enum End {
     Gone,
 }
 
-impl<'a, B: Backend> Session<'a, B> {
+impl<'a, B: Backend> Conversation<'a, B> {
     pub fn new(
         settings: &'a Settings,
         backend: &'a B,
@@ -71,7 +71,7 @@ impl<'a, B: Backend> Session<'a, B> {
         connection: Connection,
         io: Box<dyn Io>,
     ) -> Self {
-        Session {
+        Conversation {
             settings,
             backend,
             stop,
