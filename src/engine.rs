@@ -159,14 +159,17 @@ impl Engine {
         let Some(archive) = &self.archive else {
             return;
         };
-        entries.par_iter().zip(recorded).for_each(|(entry, recorded)| {
-            for address in suspended(entry, recorded) {
-                if let Err(error) = archive.keep(address, &entry.mail.raw) {
-                    let address = Printable(address.as_str());
-                    error!(%address, "The mail behind the suspension of {address} could not be kept: {error:#}");
-                }
-            }
-        });
+        let mails: Vec<_> = entries
+            .iter()
+            .zip(recorded)
+            .flat_map(|(entry, recorded)| {
+                suspended(entry, recorded).map(|address| (address, &entry.mail.raw[..]))
+            })
+            .collect();
+        for (address, error) in archive.keep(&mails) {
+            let address = Printable(address.as_str());
+            error!(%address, "The mail behind the suspension of {address} could not be kept: {error:#}");
+        }
     }
 }
 

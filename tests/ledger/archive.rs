@@ -14,6 +14,12 @@ fn unpacked(file: &Path) -> Vec<u8> {
     raw
 }
 
+#[track_caller]
+fn keep(archive: &Archive, address: &Address, raw: &[u8]) {
+    let failed = archive.keep(&[(address, raw)]);
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
 fn address(text: &str) -> Address {
     text.parse().expect(text)
 }
@@ -45,9 +51,9 @@ fn a_mail_is_kept_byte_for_byte_and_a_newer_one_takes_its_place() {
     let archive = Archive::new(folder.path().join("not/there/yet"));
     let dead = address("dead@example.com");
     let raw: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    archive.keep(&dead, &raw).expect("kept");
+    keep(&archive, &dead, &raw);
     assert_eq!(unpacked(&archive.file(&dead)), raw);
-    archive.keep(&dead, b"newer").expect("kept");
+    keep(&archive, &dead, b"newer");
     assert_eq!(unpacked(&archive.file(&dead)), b"newer");
     let left = std::fs::read_dir(archive.file(&dead).parent().expect("a folder"));
     assert_eq!(
@@ -88,7 +94,7 @@ fn no_address_leaves_the_archive_or_shares_a_file() {
     let mut files = HashSet::new();
     for text in &hostile {
         let address = address(text);
-        archive.keep(&address, text.as_bytes()).expect(text);
+        keep(&archive, &address, text.as_bytes());
         let file = archive.file(&address).canonicalize().expect(text);
         assert!(
             file.starts_with(root.canonicalize().expect("the archive")),
@@ -110,7 +116,35 @@ fn a_mail_that_cannot_be_kept_is_an_error_that_names_the_file() {
     let folder = TempDir::new().expect("a folder");
     let blocked = folder.path().join("archive");
     std::fs::write(&blocked, "a file, no folder").expect("written");
-    let error = Archive::new(&blocked).keep(&address("dead@example.com"), b"raw");
-    let error = format!("{:#}", error.expect_err("a file is no folder"));
+    let dead = address("dead@example.com");
+    let failed = Archive::new(&blocked).keep(&[(&dead, b"raw")]);
+    assert_eq!(failed.len(), 1);
+    let error = format!("{:#}", failed[0].1);
     assert!(error.contains("archive/de"), "{error}");
+}
+
+#[test]
+fn of_many_at_once_each_is_kept_and_the_last_of_an_address_wins() {
+    let folder = TempDir::new().expect("a folder");
+    let archive = Archive::new(folder.path());
+    std::fs::write(folder.path().join("xx"), "no folder").expect("written");
+    let addresses: Vec<Address> = (0..100)
+        .map(|number| address(&format!("{}@example.com", 10_000 + number)))
+        .collect();
+    let raws: Vec<String> = (0..200).map(|number| format!("mail {number}")).collect();
+    let blocked = address("xx@example.com");
+    let mut mails: Vec<(&Address, &[u8])> = raws
+        .iter()
+        .enumerate()
+        .map(|(number, raw)| (&addresses[number % 100], raw.as_bytes()))
+        .collect();
+    mails.push((&blocked, b"raw"));
+    let failed = archive.keep(&mails);
+    let failed: Vec<&Address> = failed.iter().map(|(address, _)| *address).collect();
+    assert_eq!(failed, [&blocked]);
+    for (address, raw) in addresses.iter().zip(&raws[100..]) {
+        assert_eq!(unpacked(&archive.file(address)), raw.as_bytes());
+    }
+    let names = std::fs::read_dir(folder.path().join("10")).expect("the folder");
+    assert_eq!(names.count(), 100, "temporary files were left behind");
 }
