@@ -36,6 +36,19 @@ impl Archive {
         Archive { path: path.into() }
     }
 
+    /// Tries whether mails can be kept.
+    ///
+    /// # Errors
+    /// Names the folder and what the system says.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let path = &self.path;
+        let probe = path.join(format!(".{}.tmp", std::process::id()));
+        fs::create_dir_all(path)
+            .and_then(|()| fs::write(&probe, ""))
+            .and_then(|()| fs::remove_file(&probe))
+            .with_context(|| format!("cannot write into {}", path.display()))
+    }
+
     /// Where the mail behind the suspension of an address is kept.
     pub fn file(&self, address: &Address) -> PathBuf {
         let name = file_name(address);

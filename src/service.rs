@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
@@ -65,15 +66,20 @@ impl Service {
         let ledger = Ledger::open(&handler.dbfile)?;
         let bell = Arc::new(Notify::new());
         let blocks = Arc::new(Blocks::default());
+        let archive = handler.permanent_bounced_emails_path.clone();
+        let archive = archive.map(Archive::new);
+        if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
+            // Better said now than with the first mail that is lost to it.
+            warn!(
+                "handler.permanent_bounced_emails_path: {error:#}; the mails behind suspensions will not be kept. Give the folder to this user; under systemd ReadWritePaths= allows one outside of /var/lib/bouncedemails."
+            );
+        }
         let engine = Engine {
             handler: handler.clone(),
             rules: Arc::new(rules),
             ledger: ledger.clone(),
             in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
-            archive: handler
-                .permanent_bounced_emails_path
-                .clone()
-                .map(Archive::new),
+            archive,
             bell: bell.clone(),
             blocks: blocks.clone(),
             shutdown: give_up,

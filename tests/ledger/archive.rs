@@ -115,7 +115,14 @@ fn no_address_leaves_the_archive_or_shares_a_file() {
 fn a_mail_that_cannot_be_kept_is_an_error_that_names_the_file() {
     let folder = TempDir::new().expect("a folder");
     let blocked = folder.path().join("archive");
+    assert!(Archive::new(&blocked).check().is_ok());
+    std::fs::remove_dir(&blocked).expect("nothing is left in it");
     std::fs::write(&blocked, "a file, no folder").expect("written");
+    let unusable = Archive::new(&blocked).check().expect_err("no folder");
+    assert!(
+        format!("{unusable:#}").contains("archive: "),
+        "{unusable:#}"
+    );
     let dead = address("dead@example.com");
     let failed = Archive::new(&blocked).keep(&[(&dead, b"raw")]);
     assert_eq!(failed.len(), 1);
