@@ -44,6 +44,9 @@ pub(super) fn interpolate(text: &str) -> Result<String, String> {
     Ok(result)
 }
 
+/// `[::1]:25` is a list for YAML.
+const A_TEXT: &str = "a text (in quotes, where YAML takes it for something else)";
+
 /// Reads a text, interpolates it, and makes of it what is meant. The fault is raised inside of the visitor, where the parser
 /// still knows key and line.
 pub(super) fn meant<'de, D, T>(
@@ -61,7 +64,7 @@ where
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text")
+            f.write_str(A_TEXT)
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -69,6 +72,45 @@ where
         }
     }
     deserializer.deserialize_str(Meant(make))
+}
+
+/// As [`meant`], for a key that may stand there with nothing behind it, as if it were left out.
+pub(super) fn optional<'de, D, T>(
+    deserializer: D,
+    make: impl FnOnce(String) -> Result<T, String>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Optional<F>(F);
+    impl<'de, F, T> Visitor<'de> for Optional<F>
+    where
+        F: FnOnce(String) -> Result<T, String>,
+    {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(A_TEXT)
+        }
+
+        fn visit_none<E: de::Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, text: D) -> Result<Option<T>, D::Error> {
+            meant(text, self.0).map(Some)
+        }
+    }
+    deserializer.deserialize_option(Optional(make))
+}
+
+/// A section that may be left out, but not left empty: what it needs must stand in it.
+pub(super) fn section<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A text, interpolated.
@@ -80,7 +122,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PathBuf>, D::Error> {
-    meant(deserializer, |text| Ok(Some(PathBuf::from(text))))
+    optional(deserializer, |text| Ok(PathBuf::from(text)))
 }
 
 /// The path of a database that can be written, or made.
