@@ -183,6 +183,38 @@ fn a_base_url_that_would_put_the_address_in_unencoded() {
 }
 
 #[test]
+fn a_domain_that_stands_there_twice_in_two_spellings() {
+    for (first, second) in [
+        ("bücher.de", "xn--bcher-kva.de"),
+        ("openhpi.de", "OpenHPI.de."),
+    ] {
+        let dir = Dir::with(|text, _| {
+            text.replace("openhpi.de:", &format!("{first}:"))
+                .replace("opensap.info:", &format!("{second}:"))
+        });
+        dir.is_refused(&format!(
+            "config.yml:8: production.handler.domains: `{second}` stands there twice, first as `{first}`; leave one of them out"
+        ));
+    }
+}
+
+#[test]
+fn a_domain_that_is_none() {
+    Dir::replacing("openhpi.de:", "xn--ü.de:")
+        .is_refused("config.yml:6: production.handler.domains: `xn--ü.de` is no domain name");
+}
+
+#[test]
+fn a_domain_is_shown_as_mails_have_it_and_as_people_know_it() {
+    let output = Dir::replacing("openhpi.de:", "Bücher.de:").check();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("  platform    xn--bcher-kva.de (bücher.de): POST https://open.hpi.de/"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_negative_threshold() {
     Dir::replacing("temporary_threshold: 3", "temporary_threshold: -1").is_refused(
         "config.yml:4: production.handler.temporary_threshold: -1 is below zero; write a whole number of 0 or more, for example 3",

@@ -105,7 +105,13 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         ),
     )?;
     for (domain, platform) in &handler.domains {
-        line("platform", format!("{domain}: {platform}"))?;
+        // As the mails have it, and the log; and as people know it.
+        let (name, _) = idna::domain_to_unicode(domain);
+        let name = match name == *domain {
+            true => name,
+            false => format!("{domain} ({name})"),
+        };
+        line("platform", format!("{name}: {platform}"))?;
     }
     Ok(())
 }

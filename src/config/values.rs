@@ -2,6 +2,7 @@
 
 use super::Platform;
 use crate::report::Address;
+use crate::report::address::ascii_domain;
 use iri_string::spec::UriSpec;
 use iri_string::template::UriTemplateString;
 use iri_string::template::simple_context::SimpleContext;
@@ -194,7 +195,7 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
     deserializer.deserialize_any(Count)
 }
 
-/// Platforms by domain: at least one, lower-cased, none twice.
+/// Platforms by domain, in the form in which domains are compared: at least one, none twice.
 pub(super) fn domains<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Platform>, D::Error> {
@@ -208,10 +209,18 @@ pub(super) fn domains<'de, D: Deserializer<'de>>(
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut domains = BTreeMap::new();
-            while let Some(domain) = map.next_key::<String>()? {
+            let mut written = BTreeMap::new();
+            while let Some(key) = map.next_key::<String>()? {
                 let platform = map.next_value()?;
-                if domains.insert(domain.to_lowercase(), platform).is_some() {
-                    return Err(de::Error::custom(format!("`{domain}` stands there twice")));
+                let domain = ascii_domain(&key).into_owned();
+                if domain.is_empty() || !domain.is_ascii() {
+                    return Err(de::Error::custom(format!("`{key}` is no domain name")));
+                }
+                domains.insert(domain.clone(), platform);
+                if let Some(first) = written.insert(domain, key.clone()) {
+                    return Err(de::Error::custom(format!(
+                        "`{key}` stands there twice, first as `{first}`; leave one of them out"
+                    )));
                 }
             }
             if domains.is_empty() {
