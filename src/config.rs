@@ -6,11 +6,13 @@
 mod error;
 mod platform;
 mod smtp;
+mod tls;
 mod values;
 
 pub use error::ConfigError;
 pub use platform::{Authority, Body, Platform, Target};
-pub use smtp::{Listen, Protocol, Smtp, TlsFiles};
+pub use smtp::{Listen, Protocol, Smtp};
+pub use tls::TlsFiles;
 pub use values::{AmqpUrl, Period, Template, TemplateError};
 
 use bytesize::ByteSize;
@@ -30,8 +32,10 @@ pub struct Config {
     /// What is done with bounces, and for whom.
     pub handler: Handler,
     /// The message broker to consume from.
+    #[serde(default, deserialize_with = "values::section")]
     pub amqp: Option<Amqp>,
     /// The SMTP server to run.
+    #[serde(default, deserialize_with = "smtp::section")]
     pub smtp: Option<Smtp>,
 }
 
@@ -51,7 +55,7 @@ pub struct Handler {
         deserialize_with = "values::count"
     )]
     pub temporary_threshold: u32,
-    /// The platforms, by the domain of their no-reply address (lower case).
+    /// The platforms, by the domain of their no-reply address ([`ascii_domain`](crate::report::address::ascii_domain)).
     #[serde(deserialize_with = "values::domains")]
     pub domains: BTreeMap<String, Platform>,
     /// A file of rules of the user's own, which go in front of those that come with the program (`src/diagnosis/rules.toml`).
@@ -150,6 +154,19 @@ pub struct Loaded {
     pub file: PathBuf,
     /// The environment that was chosen.
     pub environment: String,
+}
+
+impl Loaded {
+    /// A fault that shows only when a value is used: blames the line of its key, which is named by its path inside of the environment.
+    pub fn fault(&self, keys: &[&str], message: impl fmt::Display) -> ConfigError {
+        let path = [&[self.environment.as_str()], keys].concat();
+        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
+        ConfigError::Wrong {
+            file: self.file.clone(),
+            line: error::line_of_path(&path, &text),
+            message: format!("{}: {message}", path.join(".")),
+        }
+    }
 }
 
 /// Reads the environment `environment` of `file`, or of the first file of [`SEARCHED`] that exists.

@@ -5,6 +5,7 @@
 
 use crate::config::{Complaints, Handler};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
+use crate::report::address::ascii_domain;
 use crate::report::{Address, Envelope, Kind, Report};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -216,7 +217,8 @@ fn platform_of<'a>(
 }
 
 /// `domain` itself, else its closest configured parent, down to the registrable domain (public suffix list):
-/// `mail.openhpi.de` belongs to `openhpi.de`, and nothing belongs to `de` or `co.uk`.
+/// `mail.openhpi.de` belongs to `openhpi.de`, and nothing belongs to `de` or `co.uk`. The configured ones are in the form of
+/// [`ascii_domain`], `domain` may have any.
 pub fn configured_domain<'a, P>(
     domain: &str,
     configured: &'a BTreeMap<String, P>,
@@ -226,11 +228,12 @@ pub fn configured_domain<'a, P>(
             .get_key_value(domain)
             .map(|(key, _)| key.as_str())
     };
-    if let Some(exact) = find(domain) {
+    let domain = ascii_domain(domain);
+    if let Some(exact) = find(&domain) {
         return Some(exact);
     }
-    let registrable = psl::domain_str(domain)?;
-    let mut parent = domain;
+    let registrable = psl::domain_str(&domain)?;
+    let mut parent = &*domain;
     while parent.len() > registrable.len() {
         parent = &parent[parent.find('.')? + 1..];
         if let Some(found) = find(parent) {

@@ -1,5 +1,8 @@
 //! A configuration that can't be used: one line with file, line and key that says what to write instead, and exit status 78.
 
+#[path = "config/smtp.rs"]
+mod smtp;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -183,6 +186,38 @@ fn a_base_url_that_would_put_the_address_in_unencoded() {
 }
 
 #[test]
+fn a_domain_that_stands_there_twice_in_two_spellings() {
+    for (first, second) in [
+        ("bücher.de", "xn--bcher-kva.de"),
+        ("openhpi.de", "OpenHPI.de."),
+    ] {
+        let dir = Dir::with(|text, _| {
+            text.replace("openhpi.de:", &format!("{first}:"))
+                .replace("opensap.info:", &format!("{second}:"))
+        });
+        dir.is_refused(&format!(
+            "config.yml:8: production.handler.domains: `{second}` stands there twice, first as `{first}`; leave one of them out"
+        ));
+    }
+}
+
+#[test]
+fn a_domain_that_is_none() {
+    Dir::replacing("openhpi.de:", "xn--ü.de:")
+        .is_refused("config.yml:6: production.handler.domains: `xn--ü.de` is no domain name");
+}
+
+#[test]
+fn a_domain_is_shown_as_mails_have_it_and_as_people_know_it() {
+    let output = Dir::replacing("openhpi.de:", "Bücher.de:").check();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("  platform    xn--bcher-kva.de (bücher.de): POST https://open.hpi.de/"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_negative_threshold() {
     Dir::replacing("temporary_threshold: 3", "temporary_threshold: -1").is_refused(
         "config.yml:4: production.handler.temporary_threshold: -1 is below zero; write a whole number of 0 or more, for example 3",
@@ -316,74 +351,4 @@ production:
     let output = dir.check();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("5 soft bounces"));
-}
-
-/// The configuration with this section instead of `amqp:`, on line 11.
-fn with_smtp(lines: &[&str]) -> Dir {
-    let lines: String = lines.iter().map(|line| format!("    {line}\n")).collect();
-    Dir::with(move |text, _| {
-        let (handler, _) = text.split_once("  amqp:").unwrap();
-        format!("{handler}  smtp:\n{lines}")
-    })
-}
-
-#[test]
-fn the_smtp_server_of_the_template_is_good() {
-    let template = include_str!("../config.template.yml");
-    let section = template.split_once("  # smtp:\n").unwrap().1;
-    let lines: Vec<String> = section
-        .lines()
-        .map_while(|line| line.strip_prefix("  #   "))
-        .map(str::to_owned)
-        .filter(|line| !line.trim_start().starts_with("tls:") && !line.contains(".pem"))
-        .collect();
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    let output = with_smtp(&lines).check();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    let written = String::from_utf8(output.stdout).unwrap();
-    // What stands there are the defaults.
-    let unwritten = String::from_utf8(with_smtp(&["protocol: smtp"]).check().stdout).unwrap();
-    let listens = |text: &str| {
-        text.lines()
-            .find(|line| line.contains("listens on"))
-            .map(str::to_owned)
-    };
-    assert_eq!(listens(&written), listens(&unwritten));
-    assert!(
-        written.contains("0.0.0.0:2525 (ESMTP), for 8 networks, 200 clients, mails of 10.0 MB"),
-        "{written}"
-    );
-}
-
-#[test]
-fn faults_of_the_smtp_server() {
-    let refused = |lines: &[&str], line: &str| with_smtp(lines).is_refused(line);
-    refused(
-        &["listen: 2525"],
-        "config.yml:12: production.smtp.listen: 2525 is no address and port; write for example 0.0.0.0:2525, [::1]:2525 or unix:/run/bouncedemails/lmtp.sock",
-    );
-    refused(
-        &["protocol: smtp", "allow: [10.0.0.0/33]"],
-        "config.yml:13: production.smtp.allow[0]: 10.0.0.0/33 is no network; write for example 192.0.2.0/24 or 2001:db8::1",
-    );
-    refused(
-        &["max_message_size: much"],
-        "config.yml:12: production.smtp.max_message_size: much is no size; write it as 10MB, 512kB or 10485760",
-    );
-    refused(
-        &["max_connections: 0"],
-        "config.yml:12: production.smtp.max_connections: 0 lets nobody in; write a number of 1 or more, or leave `smtp:` out",
-    );
-    refused(
-        &["tls: {certificate: /nowhere/cert.pem, key: /nowhere/key.pem}"],
-        "config.yml:12: production.smtp.tls.certificate: /nowhere/cert.pem cannot be read by this user (No such file or directory (os error 2)); write the path of a PEM file, and mend its owner",
-    );
-    refused(
-        &["protocol: smtp", "require_tls: true"],
-        "config.yml:13: production: `require_tls` of `smtp:` needs `tls:`; write certificate and key below that, or require_tls: false",
-    );
-    refused(
-        &["listen: 0.0.0.0:2525", "timeout: 5"],
-        "config.yml:13: production.smtp: unknown field `timeout`, expected one of `listen`, `protocol`, `allow`, `max_connections`, `max_message_size`, `tls`, `require_tls`",
-    );
 }

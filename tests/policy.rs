@@ -12,6 +12,7 @@ dbfile: /tmp/never-opened.db
 domains:
   openhpi.de: {{base_url: 'https://open.hpi.de/emails/{{address}}/suspend'}}
   lists.hpi.de: {{base_url: 'https://lists.hpi.de/emails/{{address}}/suspend'}}
+  Bücher.de: {{base_url: 'https://books.example/{{address}}'}}
   shop.co.uk: {{base_url: 'https://shop.co.uk/emails/{{address}}/suspend'}}
 {more}"
     ))
@@ -268,6 +269,29 @@ fn the_platform_is_the_domain_or_its_closest_configured_parent() {
     assert_eq!(platform_of("no-reply@hpi.de"), None, "a parent is no child");
     assert_eq!(platform_of("no-reply@notopenhpi.de"), None);
     assert_eq!(platform_of("no-reply@openhpi.de.evil.example"), None);
+}
+
+#[test]
+fn a_domain_is_the_same_in_every_spelling() {
+    for domain in [
+        "bücher.de",
+        "BÜCHER.de",
+        "xn--bcher-kva.de",
+        "XN--Bcher-KVA.de.",
+        "bu\u{308}cher.de",
+        "mail.bücher.de",
+        "mail.xn--bcher-kva.de.",
+    ] {
+        let platform = platform_of(&format!("no-reply@{domain}"));
+        assert_eq!(platform.as_deref(), Some("xn--bcher-kva.de"), "{domain}");
+    }
+    assert_eq!(
+        platform_of("no-reply@openhpi.de.").as_deref(),
+        Some("openhpi.de")
+    );
+    for other in ["bucher.de", "xn--bcher-kvb.de", "openhpi.de..", ".", "xn--"] {
+        assert_eq!(platform_of(&format!("no-reply@{other}")), None, "{other}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Complaints, Config};
+use crate::config::{Amqp, Complaints, Config, Listen, Smtp};
 use anyhow::Context;
 use bytesize::ByteSize;
 use std::fmt::Write as _;
@@ -17,15 +17,36 @@ pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let loaded = common.load()?;
-    super::rules(&loaded.config.handler)?;
-    if let Some(smtp) = &loaded.config.smtp {
-        super::run::smtp_settings(smtp, &loaded.file)?;
-    }
+    super::run::check(&loaded)?;
     let file = loaded.file.display();
     let mut text = format!("{file}, environment {}: fine\n", loaded.environment);
     describe(&loaded.config, &mut text).context("cannot describe the configuration")?;
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the SMTP server listens, for whom, and for what.
+fn listening(smtp: &Smtp) -> String {
+    let tls = match (&smtp.tls, smtp.require_tls) {
+        (None, _) => "",
+        (Some(_), false) => ", STARTTLS offered",
+        (Some(_), true) => ", STARTTLS required",
+    };
+    let networks = match &smtp.listen {
+        // Whoever may open it may come.
+        Listen::Unix(_) => String::new(),
+        Listen::Tcp { .. } if smtp.allow == Smtp::default().allow => {
+            "loopback and private networks, ".to_owned()
+        }
+        Listen::Tcp { .. } => smtp.allow.iter().map(|net| format!("{net}, ")).collect(),
+    };
+    format!(
+        "{} ({}{tls}), for {networks}{} clients at a time, mails of {} at most",
+        smtp.listen,
+        smtp.protocol,
+        smtp.max_connections,
+        ByteSize(smtp.max_message_size as u64).display().si(),
+    )
 }
 
 /// What will run, one aligned line for each thing; no secret is among them.
@@ -44,22 +65,7 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         None => line("takes from", "no message broker (no `amqp:`)".to_owned())?,
     }
     match &config.smtp {
-        Some(smtp) => line(
-            "listens on",
-            format!(
-                "{} ({}{}), for {} networks, {} clients, mails of {}",
-                smtp.listen,
-                smtp.protocol,
-                match (&smtp.tls, smtp.require_tls) {
-                    (None, _) => "",
-                    (Some(_), false) => ", STARTTLS offered",
-                    (Some(_), true) => ", STARTTLS required",
-                },
-                smtp.allow.len(),
-                smtp.max_connections,
-                ByteSize(smtp.max_message_size as u64).display().si(),
-            ),
-        )?,
+        Some(smtp) => line("listens on", listening(smtp))?,
         None => line("listens on", "nothing (no `smtp:`)".to_owned())?,
     }
     line("database", handler.dbfile.display().to_string())?;
@@ -99,7 +105,13 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         ),
     )?;
     for (domain, platform) in &handler.domains {
-        line("platform", format!("{domain}: {platform}"))?;
+        // As the mails have it, and the log; and as people know it.
+        let (name, _) = idna::domain_to_unicode(domain);
+        let name = match name == *domain {
+            true => name,
+            false => format!("{domain} ({name})"),
+        };
+        line("platform", format!("{name}: {platform}"))?;
     }
     Ok(())
 }

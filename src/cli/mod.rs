@@ -26,6 +26,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
+/// The arguments can't be followed: what clap says, too.
+const EX_USAGE: u8 = 2;
+
 /// The configuration can't be used (sysexits.h).
 const EX_CONFIG: u8 = 78;
 

@@ -1,13 +1,13 @@
 //! `run`: every intake that the configuration names, and the suspender.
 
 use super::Common;
-use crate::config::{Config, ConfigError, Listen, Loaded, Smtp};
+use crate::config::{ConfigError, Listen, Loaded};
 use crate::intake::amqp;
 use crate::intake::smtp::{self, Listener};
 use crate::ledger::Lock;
 use crate::service::{Ending, Service};
+use anyhow::anyhow;
 use sd_notify::NotifyState;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,50 +23,77 @@ use tracing::info;
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
-    let Loaded { config, file, .. } = common.load()?;
-    if config.amqp.is_none() && config.smtp.is_none() {
-        return Err(ConfigError::Wrong {
-            file,
-            line: None,
-            message: format!(
-                "{} names no place to take mails from; add `amqp:` or `smtp:`, see config.template.yml",
-                common.env
-            ),
-        }
-        .into());
-    }
-    serve(config, &file)
+    let loaded = common.load()?;
+    names_an_intake(&loaded)?;
+    serve(loaded, ListenBy::Configuration)
 }
 
-/// Runs what `config` (from `file`) names until told to stop by SIGTERM or SIGINT.
-pub(super) fn serve(config: Config, file: &Path) -> anyhow::Result<ExitCode> {
-    let smtp = match &config.smtp {
-        Some(smtp) => Some((smtp.listen.clone(), smtp_settings(smtp, file)?)),
-        None => None,
-    };
-    super::runtime()?.block_on(run_intakes(config, smtp))
+/// Whether `run` would refuse to start with this configuration.
+pub(super) fn check(loaded: &Loaded) -> Result<(), ConfigError> {
+    names_an_intake(loaded)?;
+    smtp_settings(loaded)?;
+    super::rules(&loaded.config.handler)?;
+    Ok(())
+}
+
+fn names_an_intake(loaded: &Loaded) -> Result<(), ConfigError> {
+    if loaded.config.amqp.is_some() || loaded.config.smtp.is_some() {
+        return Ok(());
+    }
+    Err(loaded.fault(
+        &[],
+        "there is no place to take mails from; add `amqp:` or `smtp:`, see config.template.yml",
+    ))
+}
+
+/// Who said where the SMTP server is to listen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListenBy {
+    /// `smtp.listen`, or what holds without it. Sockets that systemd hands over go before.
+    Configuration,
+    /// `--host` or `--port`: sockets that systemd hands over contradict them.
+    Arguments,
+}
+
+/// Runs what the configuration names until told to stop by SIGTERM or SIGINT.
+pub(super) fn serve(loaded: Loaded, listen_by: ListenBy) -> anyhow::Result<ExitCode> {
+    let smtp = smtp_settings(&loaded)?;
+    super::runtime()?.block_on(run_intakes(loaded, smtp, listen_by))
 }
 
 async fn run_intakes(
-    config: Config,
+    loaded: Loaded,
     smtp: Option<(Listen, smtp::Settings)>,
+    listen_by: ListenBy,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = cancelled_by_signal()?;
-    let handler = Arc::new(config.handler);
+    let handed_over = Listener::from_systemd()?;
+    if let (Some(sockets), ListenBy::Arguments) = (&handed_over, listen_by) {
+        eprintln!(
+            "bouncedemails: --host and --port contradict {sockets}, which systemd hands over; leave them out, or stop the socket unit"
+        );
+        return Ok(ExitCode::from(super::EX_USAGE));
+    }
+    let handler = Arc::new(loaded.config.handler.clone());
     let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
     // Listens first: a port that is taken is said before anything runs.
-    let smtp = match smtp {
-        Some((listen, settings)) => match Listener::from_systemd()? {
-            Some(handed_over) => Some((handed_over, settings)),
-            None => Some((Listener::bind(&listen).await?, settings)),
-        },
-        None => None,
+    let smtp = match (smtp, handed_over) {
+        (Some((_, settings)), Some(sockets)) => Some((sockets, settings)),
+        (Some((listen, settings)), None) => {
+            Some((bind(&listen, listen_by, &loaded).await?, settings))
+        }
+        // Clients would wait for a greeting that nobody says.
+        (None, Some(sockets)) => Err(loaded.fault(
+            &[],
+            format_args!("systemd hands over {sockets}, but there is no `smtp:` to take mail with; add it, or stop the socket unit"),
+        ))?,
+        (None, None) => None,
     };
     let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
     let forget = service.forget();
     let mut intakes = JoinSet::new();
-    if let Some(amqp) = config.amqp {
+    if let Some(amqp) = loaded.config.amqp {
         let (forget, inbox, shutdown) = (forget.clone(), service.inbox(), shutdown.clone());
         intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
     }
@@ -87,13 +114,24 @@ async fn run_intakes(
     Ok(ExitCode::SUCCESS)
 }
 
-/// A certificate that can't be used is a fault of the configuration.
-pub(super) fn smtp_settings(smtp: &Smtp, file: &Path) -> Result<smtp::Settings, ConfigError> {
-    smtp::Settings::new(smtp).map_err(|error| ConfigError::Wrong {
-        file: file.to_owned(),
-        line: None,
-        message: error.to_string(),
-    })
+/// Where to serve SMTP and how, if that is configured. A certificate that can't be used is a fault of the configuration.
+fn smtp_settings(loaded: &Loaded) -> Result<Option<(Listen, smtp::Settings)>, ConfigError> {
+    let Some(smtp) = &loaded.config.smtp else {
+        return Ok(None);
+    };
+    let settings = smtp::Settings::new(smtp);
+    let settings = settings.map_err(|error| loaded.fault(&error.keys(), error))?;
+    Ok(Some((smtp.listen.clone(), settings)))
+}
+
+/// Listens on `listen`. A fault may pass, so systemd is to try again: it is no [`ConfigError`], whose exit status would keep it from that.
+async fn bind(listen: &Listen, listen_by: ListenBy, loaded: &Loaded) -> anyhow::Result<Listener> {
+    Listener::bind(listen)
+        .await
+        .map_err(|error| match listen_by {
+            ListenBy::Configuration => anyhow!("{}", loaded.fault(&["smtp", "listen"], error)),
+            ListenBy::Arguments => error.into(),
+        })
 }
 
 /// A token that SIGTERM and SIGINT cancel. A second signal ends the process at once.

@@ -1,7 +1,8 @@
 //! `run-smtpserver`: the SMTP intake alone, and the suspender.
 
 use super::Common;
-use crate::config::{Listen, Loaded};
+use super::run::ListenBy;
+use crate::config::Listen;
 use std::process::ExitCode;
 
 /// Runs the SMTP intake alone, and the suspender
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 Port 25 without root: see resources/bouncedemails.socket.")]
 pub(super) struct Args {
     /// The address or name to listen on, instead of that of smtp.listen
-    #[arg(long)]
+    #[arg(long, value_parser = Listen::host)]
     host: Option<String>,
     /// The port, instead of that of smtp.listen
     #[arg(long)]
@@ -21,27 +22,28 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
-    let Loaded {
-        mut config, file, ..
-    } = common.load()?;
-    let mut smtp = config.smtp.take().unwrap_or_default();
-    smtp.listen = listen(smtp.listen, args);
-    config.smtp = Some(smtp);
+    let mut loaded = common.load()?;
+    let config = &mut loaded.config;
     config.amqp = None;
-    super::run::serve(config, &file)
+    let smtp = config.smtp.get_or_insert_default();
+    let listen_by = match (&args.host, args.port) {
+        (None, None) => ListenBy::Configuration,
+        (host, port) => {
+            smtp.listen = instead_of(&smtp.listen, host.clone(), port);
+            ListenBy::Arguments
+        }
+    };
+    super::run::serve(loaded, listen_by)
 }
 
 /// What was typed goes before what is configured.
-fn listen(configured: Listen, args: &Args) -> Listen {
-    if args.host.is_none() && args.port.is_none() {
-        return configured;
-    }
-    let (host, port) = match configured {
-        Listen::Tcp { host, port } => (host, port),
-        Listen::Unix(_) => (Listen::HOST.to_owned(), Listen::PORT),
+fn instead_of(configured: &Listen, host: Option<String>, port: Option<u16>) -> Listen {
+    let (configured_host, configured_port) = match configured {
+        Listen::Tcp { host, port } => (host.as_str(), *port),
+        Listen::Unix(_) => (Listen::HOST, Listen::PORT),
     };
     Listen::Tcp {
-        host: args.host.clone().unwrap_or(host),
-        port: args.port.unwrap_or(port),
+        host: host.unwrap_or_else(|| configured_host.to_owned()),
+        port: port.unwrap_or(configured_port),
     }
 }

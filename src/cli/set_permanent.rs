@@ -28,8 +28,8 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
     let address = &args.bounced_address;
     let domains = &handler.domains;
-    let found = configured_domain(&args.domain.to_lowercase(), domains)
-        .and_then(|domain| domains.get_key_value(domain));
+    let found =
+        configured_domain(&args.domain, domains).and_then(|domain| domains.get_key_value(domain));
     let Some((domain, platform)) = found else {
         let configured: Vec<&str> = domains.keys().map(String::as_str).collect();
         anyhow::bail!(

@@ -82,20 +82,81 @@ fn line_of_key(message: &str, text: &str, line: usize) -> usize {
         return line;
     };
     let mut block = text.lines().enumerate().skip(line.saturating_sub(1));
-    let indent = |line: &str| line.len() - line.trim_start().len();
     let Some((_, first)) = block.next() else {
         return line;
     };
-    let is_key = |line: &str| {
-        line.trim_start()
-            .strip_prefix(key)
-            .is_some_and(|rest| rest.trim_start().starts_with(':'))
-    };
-    if is_key(first) {
+    if is_key(first, key) {
         return line;
     }
     block
         .take_while(|(_, text)| text.trim().is_empty() || indent(text) >= indent(first))
-        .find(|(_, text)| is_key(text))
+        .find(|(_, text)| is_key(text, key))
         .map_or(line, |(number, _)| number + 1)
+}
+
+/// The line of a key, by its path from the top; if it does not stand there on a line of its own, that of the key above it.
+pub(super) fn line_of_path(path: &[&str], text: &str) -> Option<usize> {
+    let mut lines = text.lines().enumerate().filter(|(_, line)| {
+        let line = line.trim_start();
+        !line.is_empty() && !line.starts_with('#')
+    });
+    let mut found = None;
+    let mut above = None;
+    for key in path {
+        let next = lines
+            .by_ref()
+            .take_while(|(_, line)| above.is_none_or(|above| indent(line) > above))
+            .find(|(_, line)| is_key(line, key));
+        let Some((number, line)) = next else { break };
+        above = Some(indent(line));
+        found = Some(number + 1);
+    }
+    found
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+fn is_key(line: &str, key: &str) -> bool {
+    line.trim_start()
+        .strip_prefix(key)
+        .is_some_and(|rest| rest.trim_start().starts_with(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_path_is_that_of_its_last_key_that_stands_there() {
+        let text = "\
+staging:
+  smtp:
+    tls:
+      key: a
+
+# production:
+production:
+  handler:
+    smtp.key: x
+  smtp:
+    # tls:
+    listen: 0.0.0.0:25
+    tls: {certificate: a, key: b}
+  amqp:
+    key: c
+";
+        for (path, line) in [
+            (&["production"][..], Some(7)),
+            (&["production", "smtp", "listen"], Some(12)),
+            (&["production", "smtp", "tls", "key"], Some(13)),
+            (&["staging", "smtp", "tls", "key"], Some(4)),
+            (&["production", "amqp"], Some(14)),
+            (&["production", "rules"], Some(7)),
+            (&["testing"], None),
+        ] {
+            assert_eq!(line_of_path(path, text), line, "{path:?}");
+        }
+    }
 }

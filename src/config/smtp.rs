@@ -1,15 +1,22 @@
 //! The keys under `smtp:`.
 
-use super::values::meant;
+use super::tls::TlsFiles;
+use super::values::{meant, optional, section as stated};
 use bytesize::ByteSize;
 use ipnet::IpNet;
-use rustix::fs::{Access, access};
 use serde::Deserialize;
-use serde::de::Deserializer;
+use serde::de::{self, Deserializer, IntoDeserializer, SeqAccess, Visitor};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+/// How many clients may be let in at a time. More is a slip of the keyboard: no mail server opens as many connections.
+const CONNECTIONS: RangeInclusive<usize> = 1..=10_000;
+
+/// The least that a server must take (RFC 5321, 4.5.3.1.7); a bounce holds a mail of ours.
+const LEAST_MESSAGE_SIZE: ByteSize = ByteSize::kb(64);
 
 /// The SMTP server to run.
 #[derive(Debug, Clone, Deserialize)]
@@ -52,14 +59,14 @@ impl Default for Smtp {
     }
 }
 
-/// Loopback, private (RFC 1918, RFC 4193) and link-local networks.
+/// Loopback, private (RFC 1918, RFC 4193) and link-local networks, in the order of the template.
 const PRIVATE_NETWORKS: [&str; 8] = [
     "127.0.0.0/8",
+    "::1/128",
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
     "169.254.0.0/16",
-    "::1/128",
     "fc00::/7",
     "fe80::/10",
 ];
@@ -83,6 +90,33 @@ impl Listen {
     pub const HOST: &str = "0.0.0.0";
     /// The port, then.
     pub const PORT: u16 = 2525;
+
+    /// The name or address of a host as it is typed without a port, IPv6 with or without brackets.
+    pub fn host(text: &str) -> Result<String, String> {
+        let host = host(text).or_else(|| is_ipv6(text).then_some(text));
+        host.map(str::to_owned).ok_or_else(|| {
+            "it is no name or address; write for example localhost, 192.0.2.1 or ::1 \
+             (the port goes to --port, a unix socket to smtp.listen)"
+                .to_owned()
+        })
+    }
+}
+
+/// A name or an address, without the brackets that IPv6 needs beside a port.
+fn host(text: &str) -> Option<&str> {
+    match text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+    {
+        Some(address) => is_ipv6(address).then_some(address),
+        None => (!text.is_empty() && !text.contains([':', '/', '[', ']'])).then_some(text),
+    }
+}
+
+/// Whether it is an IPv6 address, perhaps with a zone: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let (address, _) = text.split_once('%').unwrap_or((text, ""));
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 impl FromStr for Listen {
@@ -93,14 +127,11 @@ impl FromStr for Listen {
             return Ok(Listen::Unix(PathBuf::from(path)));
         }
         let parse = || {
-            let (host, port) = text.rsplit_once(':')?;
-            let port = port.parse().ok()?;
-            let bracketed = host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'));
-            let is_bare_ipv6 = bracketed.is_none() && host.contains(':');
-            let host = bracketed.unwrap_or(host).to_owned();
-            (!host.is_empty() && !is_bare_ipv6).then_some(Listen::Tcp { host, port })
+            let (written, port) = text.rsplit_once(':')?;
+            Some(Listen::Tcp {
+                host: host(written)?.to_owned(),
+                port: port.parse().ok()?,
+            })
         };
         parse().ok_or_else(|| {
             format!(
@@ -121,8 +152,7 @@ impl fmt::Display for Listen {
 }
 
 /// What is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// RFC 5321.
     Smtp,
@@ -140,24 +170,20 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// What TLS needs, as PEM files.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsFiles {
-    /// Our certificate, and those between it and the root.
-    #[serde(deserialize_with = "readable")]
-    pub certificate: PathBuf,
-    /// Its private key.
-    #[serde(deserialize_with = "readable")]
-    pub key: PathBuf,
+/// The section, which may be left out, or left empty: every key has a default.
+pub(super) fn section<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Smtp>, D::Error> {
+    Ok(Some(Option::deserialize(deserializer)?.unwrap_or_default()))
 }
 
-/// The keys as they are written.
+/// The keys as they are written. One with nothing behind it has its default, but `tls:`, as whoever writes that wants TLS.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     #[serde(default, deserialize_with = "listen")]
     listen: Option<Listen>,
+    #[serde(default, deserialize_with = "protocol")]
     protocol: Option<Protocol>,
     #[serde(default, deserialize_with = "networks")]
     allow: Option<Vec<IpNet>>,
@@ -165,16 +191,17 @@ struct Written {
     max_connections: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     max_message_size: Option<usize>,
+    #[serde(default, deserialize_with = "stated")]
     tls: Option<TlsFiles>,
-    #[serde(default)]
-    require_tls: bool,
+    require_tls: Option<bool>,
 }
 
 impl TryFrom<Written> for Smtp {
     type Error = &'static str;
 
     fn try_from(written: Written) -> Result<Smtp, &'static str> {
-        if written.require_tls && written.tls.is_none() {
+        let require_tls = written.require_tls.unwrap_or_default();
+        if require_tls && written.tls.is_none() {
             return Err(
                 "`require_tls` of `smtp:` needs `tls:`; write certificate and key below that, or require_tls: false",
             );
@@ -187,53 +214,88 @@ impl TryFrom<Written> for Smtp {
             max_connections: written.max_connections.unwrap_or(default.max_connections),
             max_message_size: written.max_message_size.unwrap_or(default.max_message_size),
             tls: written.tls,
-            require_tls: written.require_tls,
+            require_tls,
         })
     }
 }
 
-/// The path of a file that can be read.
-fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    meant(deserializer, |text| {
-        match access(text.as_str(), Access::READ_OK) {
-            Ok(()) => Ok(PathBuf::from(text)),
-            Err(error) => Err(format!(
-                "{text} cannot be read by this user ({error}); write the path of a PEM file, and mend its owner"
-            )),
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Listen>, D::Error> {
+    optional(deserializer, |text| text.parse())
+}
+
+fn protocol<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Protocol>, D::Error> {
+    optional(deserializer, |text| {
+        match text.to_ascii_lowercase().as_str() {
+            "smtp" => Ok(Protocol::Smtp),
+            "lmtp" => Ok(Protocol::Lmtp),
+            _ => Err(format!("{text} is not spoken here; write smtp or lmtp")),
         }
     })
 }
 
-fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Listen>, D::Error> {
-    meant(deserializer, |text| text.parse().map(Some))
-}
-
 fn connections<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    meant(deserializer, |text| match text.parse() {
-        Ok(count) if count > 0 => Ok(Some(count)),
-        _ => Err(format!(
-            "{text} lets nobody in; write a number of 1 or more, or leave `smtp:` out"
-        )),
+    optional(deserializer, |text| {
+        let count = text.parse().ok();
+        count
+            .filter(|count| CONNECTIONS.contains(count))
+            .ok_or_else(|| {
+                let (least, most) = CONNECTIONS.into_inner();
+                format!("{text} is no number of clients; write one from {least} to {most}")
+            })
     })
 }
 
 fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    meant(deserializer, |text| {
-        let size = text.parse().ok().map(|ByteSize(bytes)| bytes);
-        size.filter(|bytes| *bytes > 0)
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .map(Some)
-            .ok_or_else(|| format!("{text} is no size; write it as 10MB, 512kB or 10485760"))
+    optional(deserializer, |text| {
+        let size: ByteSize = text
+            .parse()
+            .map_err(|_| format!("{text} is no size; write it as 10MB, 512kB or 10485760"))?;
+        if size < LEAST_MESSAGE_SIZE {
+            let least = LEAST_MESSAGE_SIZE.display().si();
+            return Err(format!(
+                "{text} is less than a bounce may need; write at least {least}, for example 10MB"
+            ));
+        }
+        // A size that this machine can't even count is as good as none.
+        Ok(usize::try_from(size.as_u64()).unwrap_or(usize::MAX))
     })
 }
 
+/// A list of networks, or a single one.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<IpNet>>, D::Error> {
     #[derive(Deserialize)]
     struct Network(#[serde(deserialize_with = "network")] IpNet);
-    let networks = Vec::<Network>::deserialize(deserializer)?;
-    Ok(Some(
-        networks.into_iter().map(|network| network.0).collect(),
-    ))
+
+    struct Networks;
+    impl<'de> Visitor<'de> for Networks {
+        type Value = Option<Vec<IpNet>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("networks, for example [127.0.0.0/8, 192.0.2.0/24]")
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            network(text.into_deserializer()).map(|network| Some(vec![network]))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut networks = Vec::new();
+            while let Some(Network(network)) = list.next_element()? {
+                networks.push(network);
+            }
+            if networks.is_empty() {
+                return Err(de::Error::custom(
+                    "an empty list lets nobody in; write networks, for example [127.0.0.0/8, 192.0.2.0/24], or leave `smtp:` out",
+                ));
+            }
+            Ok(Some(networks))
+        }
+    }
+    deserializer.deserialize_any(Networks)
 }
 
 /// A network, or the address of one host.

@@ -2,6 +2,7 @@
 
 use super::Platform;
 use crate::report::Address;
+use crate::report::address::ascii_domain;
 use iri_string::spec::UriSpec;
 use iri_string::template::UriTemplateString;
 use iri_string::template::simple_context::SimpleContext;
@@ -44,6 +45,9 @@ pub(super) fn interpolate(text: &str) -> Result<String, String> {
     Ok(result)
 }
 
+/// `[::1]:25` is a list for YAML.
+const A_TEXT: &str = "a text (in quotes, where YAML takes it for something else)";
+
 /// Reads a text, interpolates it, and makes of it what is meant. The fault is raised inside of the visitor, where the parser
 /// still knows key and line.
 pub(super) fn meant<'de, D, T>(
@@ -61,7 +65,7 @@ where
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a text")
+            f.write_str(A_TEXT)
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
@@ -69,6 +73,45 @@ where
         }
     }
     deserializer.deserialize_str(Meant(make))
+}
+
+/// As [`meant`], for a key that may stand there with nothing behind it, as if it were left out.
+pub(super) fn optional<'de, D, T>(
+    deserializer: D,
+    make: impl FnOnce(String) -> Result<T, String>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Optional<F>(F);
+    impl<'de, F, T> Visitor<'de> for Optional<F>
+    where
+        F: FnOnce(String) -> Result<T, String>,
+    {
+        type Value = Option<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(A_TEXT)
+        }
+
+        fn visit_none<E: de::Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_some<D: Deserializer<'de>>(self, text: D) -> Result<Option<T>, D::Error> {
+            meant(text, self.0).map(Some)
+        }
+    }
+    deserializer.deserialize_option(Optional(make))
+}
+
+/// A section that may be left out, but not left empty: what it needs must stand in it.
+pub(super) fn section<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A text, interpolated.
@@ -80,7 +123,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 pub(super) fn optional_path<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<PathBuf>, D::Error> {
-    meant(deserializer, |text| Ok(Some(PathBuf::from(text))))
+    optional(deserializer, |text| Ok(PathBuf::from(text)))
 }
 
 /// The path of a database that can be written, or made.
@@ -152,7 +195,7 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
     deserializer.deserialize_any(Count)
 }
 
-/// Platforms by domain: at least one, lower-cased, none twice.
+/// Platforms by domain, in the form in which domains are compared: at least one, none twice.
 pub(super) fn domains<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Platform>, D::Error> {
@@ -166,10 +209,18 @@ pub(super) fn domains<'de, D: Deserializer<'de>>(
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut domains = BTreeMap::new();
-            while let Some(domain) = map.next_key::<String>()? {
+            let mut written = BTreeMap::new();
+            while let Some(key) = map.next_key::<String>()? {
                 let platform = map.next_value()?;
-                if domains.insert(domain.to_lowercase(), platform).is_some() {
-                    return Err(de::Error::custom(format!("`{domain}` stands there twice")));
+                let domain = ascii_domain(&key).into_owned();
+                if domain.is_empty() || !domain.is_ascii() {
+                    return Err(de::Error::custom(format!("`{key}` is no domain name")));
+                }
+                domains.insert(domain.clone(), platform);
+                if let Some(first) = written.insert(domain, key.clone()) {
+                    return Err(de::Error::custom(format!(
+                        "`{key}` stands there twice, first as `{first}`; leave one of them out"
+                    )));
                 }
             }
             if domains.is_empty() {

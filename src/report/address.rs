@@ -1,5 +1,6 @@
 //! One mail address, parsed once and then trusted.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -80,6 +81,27 @@ impl FromStr for Address {
             at,
         })
     }
+}
+
+/// A domain as it is compared: in ASCII (A-labels, RFC 5890), in which a mail server without SMTPUTF8 writes every domain, in lower case, and
+/// without the dot of the root. What is no domain name in any script is only lower-cased.
+///
+/// ```
+/// use bouncedemails::report::address::ascii_domain;
+/// assert_eq!(ascii_domain("Bücher.de"), "xn--bcher-kva.de");
+/// assert_eq!(ascii_domain("openHPI.de."), "openhpi.de");
+/// ```
+pub fn ascii_domain(domain: &str) -> Cow<'_, str> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    // Asked of every mail; and nearly every domain is written so already.
+    if domain
+        .bytes()
+        .all(|b| b.is_ascii() && !b.is_ascii_uppercase())
+    {
+        return Cow::Borrowed(domain);
+    }
+    idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::EMPTY)
+        .unwrap_or_else(|_| Cow::Owned(domain.to_lowercase()))
 }
 
 /// The addresses in running text or in an address list, in their order.

@@ -6,6 +6,7 @@ mod content;
 #[path = "../../fuzz/conversation.rs"]
 mod conversation;
 mod limits;
+mod listen;
 mod lmtp;
 mod proof;
 mod random;

@@ -163,7 +163,7 @@ fn faults_of_the_files_are_named() {
     };
     let fault_of_missing = fault(&missing);
     assert!(
-        fault_of_missing.starts_with("smtp.tls: /nowhere/cert.pem: "),
+        fault_of_missing.starts_with("/nowhere/cert.pem cannot be read by this user (No such file"),
         "{fault_of_missing}"
     );
     let swapped = TlsFiles {
@@ -172,7 +172,7 @@ fn faults_of_the_files_are_named() {
     };
     let fault_of_swapped = fault(&swapped);
     assert!(
-        fault_of_swapped.contains("it must hold a private key in PEM form"),
+        fault_of_swapped.contains("holds no PRIVATE KEY block"),
         "{fault_of_swapped}"
     );
 }

@@ -1,7 +1,7 @@
 //! Nothing lost, nothing twice (DESIGN 8), over SMTP.
 
-use crate::service::{Client, Service, hard_bounce, soft_bounce};
-use crate::support::eventually;
+use crate::service::{Client, Service, hard_bounce, port_of, soft_bounce};
+use crate::support::{Configuration, Daemon, Platform, eventually, temp_dir};
 
 const FULL: &str = "full@somewhere.test";
 
@@ -14,6 +14,32 @@ fn a_bounce_ends_as_a_post() {
         ["/emails/gone%40somewhere.test/suspend"]
     );
     service.daemon.stop();
+}
+
+#[test]
+fn a_domain_has_more_than_one_spelling() {
+    let (folder, platform) = (temp_dir(), Platform::start());
+    let file = Configuration::in_folder(folder.path())
+        .platform("bücher.de", &platform)
+        .section("smtp", &["listen: 127.0.0.1:0"])
+        .write();
+    let daemon = Daemon::start(&file, &["run"]);
+    let mut client = Client::connect(port_of(&daemon));
+    client.asks("EHLO mx.test", "250 ");
+    client.asks("MAIL FROM:<> SMTPUTF8", "250 ");
+    client.asks("RCPT TO:<no-reply@bücher.de>", "250 ");
+    client.asks("RCPT TO:<no-reply@xn--bcher-kva.de.>", "250 ");
+    client.asks("RCPT TO:<no-reply@bucher.de>", "550 5.7.1 ");
+    client.asks("RSET", "250 ");
+    // From a mail server without SMTPUTF8, which most are.
+    client.asks("MAIL FROM:<>", "250 ");
+    client.asks("RCPT TO:<no-reply@xn--bcher-kva.de>", "250 ");
+    client.asks("DATA", "354 ");
+    let mail = hard_bounce("gone@somewhere.test");
+    client.end_mail(&mail.replace("mydomain.de", "xn--bcher-kva.de"));
+    client.expect("250 2.0.0 ");
+    platform.wait_for_posts(1);
+    daemon.stop();
 }
 
 #[test]

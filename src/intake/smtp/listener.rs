@@ -6,20 +6,29 @@ use crate::config::Listen;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use listenfd::ListenFd;
+use rustix::io::Errno;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 /// One or more sockets that listen.
 #[derive(Debug)]
 pub struct Listener {
+    /// The unix socket that we made, to be removed at the end: before it is closed, while its inode is ours.
+    _made: Option<Made>,
     sockets: Vec<Socket>,
-    /// Where the unix socket is that we made, to be removed at the end.
-    made: Option<PathBuf>,
+}
+
+/// A unix socket in the file system.
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    /// Its device and inode, which no other file has while it is listened on.
+    identity: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -32,9 +41,7 @@ enum Socket {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address or path can't be listened on.
-    #[error(
-        "smtp.listen: cannot listen on {listen}: {error}; is another server running there, or is it a port below 1024? See smtp.listen in config.template.yml"
-    )]
+    #[error("cannot listen on {listen}: {error}; {}", advice(listen, error))]
     Bind {
         /// What was asked for.
         listen: Listen,
@@ -89,7 +96,7 @@ impl Listener {
         }
         Ok((!sockets.is_empty()).then_some(Listener {
             sockets,
-            made: None,
+            _made: None,
         }))
     }
 
@@ -150,42 +157,130 @@ impl fmt::Display for Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for Made {
     fn drop(&mut self) {
-        if let Some(path) = &self.made {
-            // It may be gone already; a leftover is cleared away at the next start.
-            let _ = std::fs::remove_file(path);
+        // Somebody may have put a socket of their own there. If it can't be removed, that is done at the next start.
+        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
+/// Device and inode.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// What to do about an address or path that can't be listened on.
+fn advice(listen: &Listen, error: &io::Error) -> String {
+    match (listen, Errno::from_io_error(error)) {
+        (Listen::Tcp { .. }, Some(Errno::ADDRINUSE)) => {
+            "another server listens there: stop it, or take another port".to_owned()
+        }
+        (Listen::Tcp { .. }, Some(Errno::ACCESS)) => {
+            "a port below 1024 needs resources/bouncedemails.socket, or root".to_owned()
+        }
+        (Listen::Tcp { .. }, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)) => {
+            "this machine has no such address: take one that `ip address` shows, or 0.0.0.0 for all"
+                .to_owned()
+        }
+        // The resolver's faults are none of the system's.
+        (Listen::Tcp { host, .. }, None) => {
+            format!("write an address instead of {host}, or see that the name can be resolved")
+        }
+        (Listen::Unix(path), Some(Errno::ADDRINUSE)) if is_socket(path) => {
+            "another server listens there: stop it, or write another path".to_owned()
+        }
+        (Listen::Unix(_), Some(Errno::ADDRINUSE)) => {
+            "what is there is no socket: remove it, or write another path".to_owned()
+        }
+        (Listen::Unix(path), Some(Errno::NOENT)) => {
+            let folder = folder_of(path);
+            format!("make the folder (install -d -o bouncedemails {folder}), or write another path")
+        }
+        (Listen::Unix(path), Some(Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+            let folder = folder_of(path);
+            format!("let this user write to the folder {folder}, or write another path")
+        }
+        _ => "see smtp.listen in config.template.yml".to_owned(),
+    }
+}
+
+fn folder_of(path: &Path) -> impl fmt::Display {
+    path.parent().unwrap_or(path).display()
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+}
+
 async fn bind_tcp(host: &str, port: u16) -> io::Result<Listener> {
     let mut sockets = Vec::new();
+    let mut seen = Vec::new();
+    let mut absent = io::Error::other("the name has no address");
     for address in tokio::net::lookup_host((host, port)).await? {
-        sockets.push(Socket::Tcp(TcpListener::bind(address).await?));
+        // A name may stand twice in /etc/hosts.
+        if seen.contains(&address) {
+            continue;
+        }
+        seen.push(address);
+        match bind_beside(&sockets, address).await {
+            Ok(listener) => sockets.push(Socket::Tcp(listener)),
+            // `localhost` may name ::1 where IPv6 is off; one of its addresses is enough.
+            Err(error) if is_absent(&error) => absent = error,
+            Err(error) => return Err(error),
+        }
     }
     if sockets.is_empty() {
-        return Err(io::Error::other("the name has no address"));
+        return Err(absent);
     }
     Ok(Listener {
         sockets,
-        made: None,
+        _made: None,
     })
 }
 
+/// Whether this machine lacks the address, or its whole family.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
+}
+
+/// Listens on an address. Where any free port will do, it is that of the sockets before, if it is free here, too.
+async fn bind_beside(sockets: &[Socket], address: SocketAddr) -> io::Result<TcpListener> {
+    if address.port() == 0
+        && let Some(Socket::Tcp(first)) = sockets.first()
+    {
+        let mut same_port = address;
+        same_port.set_port(first.local_addr()?.port());
+        match TcpListener::bind(same_port).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            other => return other,
+        }
+    }
+    TcpListener::bind(address).await
+}
+
 async fn bind_unix(path: &Path) -> io::Result<Listener> {
-    let is_socket =
-        std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).await.is_err() {
-        // Nobody listens: a process that was killed left it behind.
+    let nobody_listens = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+    // Any other fault may be that of a server that has no time at the moment.
+    if is_socket(path) && UnixStream::connect(path).await.is_err_and(nobody_listens) {
+        // A process that was killed left it behind.
         std::fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
+    let made = Made {
+        path: path.to_owned(),
+        identity: identity(path)?,
+    };
     // Who may connect is decided by the folder it lies in, as with the sockets of other mail servers.
     std::fs::set_permissions(path, PermissionsExt::from_mode(0o666))?;
     Ok(Listener {
         sockets: vec![Socket::Unix(listener)],
-        made: Some(path.to_owned()),
+        _made: Some(made),
     })
 }
 

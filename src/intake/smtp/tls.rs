@@ -3,7 +3,7 @@
 use crate::config::TlsFiles;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -39,23 +39,54 @@ struct Stamp {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, unreadable or no PEM.
-    #[error("smtp.tls: {}: {error}; it must hold {what} in PEM form, readable for this user", file.display())]
+    #[error("{} cannot be read by this user ({}); write the path of a PEM file, and mend its owner", file.display(), plain(error))]
     File {
+        /// The key below `smtp.tls` that names it.
+        key: &'static str,
+        /// Which.
+        file: PathBuf,
+        /// What is wrong.
+        error: pem::Error,
+    },
+    /// A file holds something else.
+    #[error("{} holds no {block} block; it must be a PEM file with `-----BEGIN {block}-----`{but}", file.display())]
+    Empty {
+        /// The key below `smtp.tls` that names it.
+        key: &'static str,
         /// Which.
         file: PathBuf,
         /// What was looked for in it.
-        what: &'static str,
-        /// What is wrong.
-        error: rustls::pki_types::pem::Error,
+        block: &'static str,
+        /// What else is to be known of that.
+        but: &'static str,
     },
     /// Certificate and key are readable, but can't be used (together).
-    #[error("smtp.tls: {} and {} can't be used: {error}; name a certificate chain and the key that belongs to it", .files.certificate.display(), .files.key.display())]
+    #[error("{} and {} can't be used: {error}; name a certificate chain and the key that belongs to it", .files.certificate.display(), .files.key.display())]
     Unusable {
         /// Which.
         files: TlsFiles,
         /// What is wrong.
         error: rustls::Error,
     },
+}
+
+impl TlsError {
+    /// Which key of the configuration is to blame, by its path.
+    pub fn keys(&self) -> Vec<&'static str> {
+        let key = match self {
+            TlsError::File { key, .. } | TlsError::Empty { key, .. } => Some(*key),
+            TlsError::Unusable { .. } => None,
+        };
+        ["smtp", "tls"].into_iter().chain(key).collect()
+    }
+}
+
+/// The fault of a file without the words `I/O error`.
+fn plain(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
 }
 
 impl Tls {
@@ -108,20 +139,8 @@ fn stamps(files: &TlsFiles) -> [Option<Stamp>; 2] {
 }
 
 fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
-    let of_certificate = |error| TlsError::File {
-        file: files.certificate.clone(),
-        what: "a certificate chain",
-        error,
-    };
-    let of_key = |error| TlsError::File {
-        file: files.key.clone(),
-        what: "a private key",
-        error,
-    };
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(of_certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(of_key)?;
+    let chain = chain(&files.certificate)?;
+    let key = private_key(&files.key)?;
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
@@ -129,4 +148,39 @@ fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
             files: files.clone(),
             error,
         })
+}
+
+fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain =
+        CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match chain {
+        Ok(chain) if chain.is_empty() => Err(TlsError::Empty {
+            key: "certificate",
+            file: file.to_owned(),
+            block: "CERTIFICATE",
+            but: "",
+        }),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(TlsError::File {
+            key: "certificate",
+            file: file.to_owned(),
+            error,
+        }),
+    }
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
+        pem::Error::NoItemsFound => TlsError::Empty {
+            key: "key",
+            file: file.to_owned(),
+            block: "PRIVATE KEY",
+            but: ", without a passphrase",
+        },
+        error => TlsError::File {
+            key: "key",
+            file: file.to_owned(),
+            error,
+        },
+    })
 }
