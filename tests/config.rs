@@ -73,6 +73,16 @@ fn assert_refused(output: &Output, line: &str) {
     assert!(output.stdout.is_empty());
 }
 
+/// For Postfix 75 (EX_TEMPFAIL) means: keep the mail; with 78 it would give it up.
+#[test]
+fn a_pipe_asks_the_mail_server_to_keep_the_mail_meanwhile() {
+    let dir = Dir::with(|text, _| text.replacen("handler:", "handlr:", 1));
+    let output = dir.command(&["stdin"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("handlr"), "{said}");
+}
+
 #[test]
 fn a_good_one_is_shown_with_its_secrets_masked() {
     let output = Dir::with(|text, _| text).check();

@@ -84,21 +84,17 @@ impl Daemon {
             if let Some(line) = hits.nth(times - 1) {
                 return line.clone();
             }
-            let ended = seen.ended == 2;
-            let late = self
-                .output
-                .changed
-                .wait_until(&mut seen, deadline)
-                .timed_out();
-            assert!(
-                !ended && !late,
-                "{} without {times} times {part:?}; it printed:\n{}",
-                if ended {
-                    "the daemon ended"
-                } else {
-                    "the deadline passed"
-                },
-                seen.lines.join("\n"),
+            let why = if seen.ended == 2 {
+                "the daemon ended"
+            } else if Instant::now() >= deadline {
+                "the deadline passed"
+            } else {
+                self.output.changed.wait_until(&mut seen, deadline);
+                continue;
+            };
+            panic!(
+                "{why} without {times} times {part:?}; it printed:\n{}",
+                seen.lines.join("\n")
             );
         }
     }
