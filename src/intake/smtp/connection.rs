@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Who is at the other end, and whether it still is.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Connection {
     /// None for a unix socket.
     address: Option<SocketAddr>,
     socket: OwnedFd,
-    session: Session,
+    session: AtomicI64,
 }
 
 impl Connection {
@@ -24,7 +25,7 @@ impl Connection {
             // An IPv6 socket sees IPv4 clients as ::ffff:a.b.c.d.
             address: address.map(canonical),
             socket: socket.as_fd().try_clone_to_owned()?,
-            session: Session::begin(),
+            session: AtomicI64::new(Session::begin().0),
         })
     }
 
@@ -35,7 +36,12 @@ impl Connection {
 
     /// Its name in the ledger. Whoever connects later has a greater one.
     pub fn session(&self) -> Session {
-        self.session
+        Session(self.session.load(Ordering::Relaxed))
+    }
+
+    /// Takes another name: what comes from now on may be a repeat of what came so far, as if by a new connection.
+    pub fn begin_anew(&self) {
+        self.session.store(Session::begin().0, Ordering::Relaxed);
     }
 
     /// Whether the client has not ended its side yet: the kernel's word, ahead of what the session has read.

@@ -5,7 +5,7 @@
 //! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
 //! So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as that one's ticket
 //! was not forgotten. It is forgotten as soon as the client shows that it got the 250: by a next command, or by ending
-//! the connection in good order after a QUIT. Then the same bytes are a new mail, sent on purpose. What is left of clients that never
+//! the connection in good order. Then the same bytes are a new mail, sent on purpose. What is left of clients that never
 //! showed it, or of a process that was killed, the ledger drops when no client would come back any more.
 
 use super::backend::{Backend, Message};
@@ -115,7 +115,8 @@ impl Backend for Handover {
                 Err(reply::NOT_RECORDED)
             }
             Err(_) => {
-                // It may be recorded yet: then what the client brings again is the same mail.
+                // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this connection.
+                message.connection.begin_anew();
                 tracing::warn!(
                     "A mail of SMTP client {client} is not recorded after {} s; the client keeps it.",
                     self.patience.as_secs()
@@ -129,5 +130,42 @@ impl Backend for Handover {
         note.place.known();
         // Whoever forgets tickets ends after us; if it ended before, the ledger forgets them in time.
         let _ = self.known.send(note);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::Connection;
+    use super::super::room::Reserved;
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_again_after_we_lost_patience_may_be_a_repeat() {
+        let (inbox, mut engine) = mpsc::channel(2);
+        let (known, _notes) = mpsc::unbounded_channel();
+        let handover = Handover::new(BTreeMap::new(), inbox, Duration::from_secs(60), known);
+        let (ours, _client) = UnixStream::pair().unwrap();
+        let connection = Arc::new(Connection::new(ours, None).unwrap());
+        let mut sessions = Vec::new();
+        for _ in 0..2 {
+            let message = Message {
+                connection: connection.clone(),
+                recipients: Vec::new(),
+                content: b"a mail".to_vec(),
+                reserved: Reserved::default(),
+            };
+            assert_eq!(
+                handover.deliver(message).await.unwrap_err(),
+                reply::NOT_RECORDED
+            );
+            let delivery = engine.recv().await.unwrap();
+            assert_eq!(delivery.mail.repeat, Repeat::Possible);
+            sessions.push(delivery.mail.session);
+        }
+        assert!(
+            sessions[0] < sessions[1],
+            "within a session none is a repeat"
+        );
     }
 }
