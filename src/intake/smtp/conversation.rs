@@ -17,6 +17,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+/// So much of a refused line is shown in the log, in bytes.
+const SHOWN: usize = 200;
+
 /// How a server is stopped: in two steps, so that what is under way can end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop {
@@ -153,7 +156,8 @@ impl<'a, B: Backend> Conversation<'a, B> {
 
     fn answer(&mut self, reply: &Reply, line: &[u8]) {
         if !reply.is_positive() {
-            let line = String::from_utf8_lossy(line.trim_ascii_end());
+            let line = line.trim_ascii_end();
+            let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
             tracing::info!(
                 "SMTP client {} was told: {reply} (to: {})",
                 self.connection,
