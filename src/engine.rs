@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -43,6 +43,8 @@ pub struct Engine {
     pub bell: Arc<Notify>,
     /// The log blocks that wait for answers.
     pub blocks: Arc<Blocks>,
+    /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
+    pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
     pub shutdown: CancellationToken,
 }
@@ -112,6 +114,7 @@ impl Engine {
                     if let Some(since) = fault {
                         let seconds = since.elapsed().as_secs();
                         info!("The database works again after {seconds} s; nothing was lost.");
+                        self.recording.send_replace(true);
                     }
                     return Some(recorded);
                 }
@@ -121,6 +124,7 @@ impl Engine {
                             "{problem}. Mails wait where they are; it is tried again until it works."
                         );
                         fault = Some(Instant::now());
+                        self.recording.send_replace(false);
                     }
                     let stopped = runtime.block_on(async {
                         tokio::time::timeout(wait, self.shutdown.cancelled())

@@ -15,7 +15,7 @@ use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -31,6 +31,7 @@ pub struct Service {
     /// For whoever has something to look up or to forget.
     pub ledger: Ledger,
     inbox: mpsc::Sender<Delivery>,
+    recording: watch::Receiver<bool>,
     engine: JoinHandle<()>,
     posting: Option<Posting>,
 }
@@ -74,6 +75,7 @@ impl Service {
                 "handler.permanent_bounced_emails_path: {error:#}; the mails behind suspensions will not be kept. Give the folder to this user; under systemd ReadWritePaths= allows one outside of /var/lib/bouncedemails."
             );
         }
+        let (recording, is_recording) = watch::channel(true);
         let engine = Engine {
             handler: handler.clone(),
             rules: Arc::new(rules),
@@ -82,6 +84,7 @@ impl Service {
             archive,
             bell: bell.clone(),
             blocks: blocks.clone(),
+            recording,
             shutdown: give_up,
         };
         let posting = match lock {
@@ -103,6 +106,7 @@ impl Service {
         Ok(Service {
             ledger,
             inbox,
+            recording: is_recording,
             engine,
             posting,
         })
@@ -111,6 +115,11 @@ impl Service {
     /// Where mails go in.
     pub fn inbox(&self) -> mpsc::Sender<Delivery> {
         self.inbox.clone()
+    }
+
+    /// Whether mails can be recorded, as far as is known: false during a storage fault.
+    pub fn recording(&self) -> watch::Receiver<bool> {
+        self.recording.clone()
     }
 
     /// How intakes tell that somebody knows that his mail is recorded. That is on disk about a second later, lest a kill

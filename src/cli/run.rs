@@ -98,9 +98,13 @@ async fn run_intakes(
         intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
     }
     if let Some((listener, settings)) = smtp {
-        let (inbox, shutdown, handler) = (service.inbox(), shutdown.clone(), handler.clone());
+        let (shutdown, handler) = (shutdown.clone(), handler.clone());
+        let (inbox, recording) = (service.inbox(), service.recording());
         intakes.spawn(async move {
-            smtp::run(listener, settings, &handler, forget, inbox, shutdown).await;
+            smtp::run(
+                listener, settings, &handler, forget, inbox, recording, shutdown,
+            )
+            .await;
         });
     }
     tell_systemd(NotifyState::Ready);

@@ -1,7 +1,7 @@
 //! Nothing lost, nothing twice (DESIGN 8), over SMTP.
 
 use crate::service::{Client, Service, hard_bounce, port_of, soft_bounce};
-use crate::support::{Configuration, Daemon, Platform, eventually, temp_dir};
+use crate::support::{Configuration, Daemon, Platform, SmallDisk, eventually, temp_dir};
 
 const FULL: &str = "full@somewhere.test";
 
@@ -182,6 +182,33 @@ fn a_client_keeps_its_mail_while_the_database_is_gone() {
     assert_eq!(service.counter(FULL), 0);
     let (status, _) = service.daemon.wait();
     assert!(status.success());
+}
+
+#[test]
+fn a_client_is_not_kept_waiting_while_the_disk_is_full() {
+    let Some(disk) = SmallDisk::mount("size=2m") else {
+        eprintln!("skipped: no right to mount a small file system");
+        return;
+    };
+    let service = Service::in_folder(disk.path());
+    service.client().mail(&soft_bounce(FULL));
+    let filler = disk.fill();
+    // The first one finds it out.
+    let mut first = service.client();
+    first.send_mail(&soft_bounce("first@somewhere.test"));
+    service.daemon.wait_for("tried again until it works");
+    let mut second = service.client();
+    second.send_mail(&soft_bounce("second@somewhere.test"));
+    second.expect("451 4.3.0 ");
+    std::fs::remove_file(filler).expect("it was filled");
+    first.expect("250 2.0.0 ");
+    service.daemon.wait_for("The database works again");
+    second.asks("RSET", "250 ");
+    second.send_mail(&soft_bounce("second@somewhere.test"));
+    second.expect("250 2.0.0 ");
+    for address in [FULL, "first@somewhere.test", "second@somewhere.test"] {
+        assert_eq!(service.counter(address), 1, "{address}");
+    }
 }
 
 #[test]

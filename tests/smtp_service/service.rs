@@ -5,7 +5,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A service that takes mail for mydomain.de on a port of its own.
 pub struct Service {
@@ -14,7 +14,7 @@ pub struct Service {
     pub port: u16,
     pub configuration: PathBuf,
     database: PathBuf,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl Service {
@@ -25,6 +25,19 @@ impl Service {
     /// With these lines below `smtp:`; without a `listen:` among them, on a free port.
     pub fn with(lines: &[&str]) -> Service {
         let folder = temp_dir();
+        let service = Service::launch(folder.path(), lines);
+        Service {
+            _folder: Some(folder),
+            ..service
+        }
+    }
+
+    /// With its database in a folder of somebody else's.
+    pub fn in_folder(folder: &Path) -> Service {
+        Service::launch(folder, &[])
+    }
+
+    fn launch(folder: &Path, lines: &[&str]) -> Service {
         let platform = Platform::start();
         let listens = lines.iter().any(|line| line.starts_with("listen:"));
         let free: &[&str] = if listens {
@@ -33,7 +46,7 @@ impl Service {
             &["listen: 127.0.0.1:0"]
         };
         let lines = [free, lines].concat();
-        let configuration = Configuration::in_folder(folder.path())
+        let configuration = Configuration::in_folder(folder)
             .platform("mydomain.de", &platform)
             .handler("temporary_threshold: 1000000")
             .section("smtp", &lines);
@@ -46,7 +59,7 @@ impl Service {
             port,
             configuration: file,
             database: configuration.database(),
-            _folder: folder,
+            _folder: None,
         }
     }
 

@@ -19,13 +19,14 @@ use crate::report::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 /// Hands mails to the engine.
 pub struct Handover {
     domains: BTreeMap<String, Platform>,
     inbox: mpsc::Sender<Delivery>,
+    recording: watch::Receiver<bool>,
     patience: Duration,
     twins: Arc<Twins>,
     known: mpsc::UnboundedSender<Note>,
@@ -40,18 +41,20 @@ pub struct Note {
 }
 
 impl Handover {
-    /// Takes mail for these domains. A client is asked to come again if its mail is not settled within `patience`.
-    /// Notes of mails whose clients are known to know go to `known`; they are to be dropped
+    /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway (`recording` is false), or if its mail
+    /// is not settled within `patience`. Notes of mails whose clients are known to know go to `known`; they are to be dropped
     /// after their tickets were forgotten.
     pub fn new(
         domains: BTreeMap<String, Platform>,
         inbox: mpsc::Sender<Delivery>,
+        recording: watch::Receiver<bool>,
         patience: Duration,
         known: mpsc::UnboundedSender<Note>,
     ) -> Handover {
         Handover {
             domains,
             inbox,
+            recording,
             patience,
             twins: Arc::default(),
             known,
@@ -67,6 +70,10 @@ impl Backend for Handover {
     }
 
     async fn deliver(&self, message: Message) -> Result<(Reply, Note), Reply> {
+        if !*self.recording.borrow() {
+            // The engine has said why. Without waiting, a place on the server and the memory for a mail are free for others.
+            return Err(reply::NOT_RECORDED);
+        }
         let client = message.connection.to_string();
         let mut mail = Mail {
             raw: message.content,
@@ -144,7 +151,9 @@ mod tests {
     async fn what_comes_again_after_we_lost_patience_may_be_a_repeat() {
         let (inbox, mut engine) = mpsc::channel(2);
         let (known, _notes) = mpsc::unbounded_channel();
-        let handover = Handover::new(BTreeMap::new(), inbox, Duration::from_secs(60), known);
+        let (_engine, recording) = watch::channel(true);
+        let patience = Duration::from_secs(60);
+        let handover = Handover::new(BTreeMap::new(), inbox, recording, patience, known);
         let (ours, _client) = UnixStream::pair().unwrap();
         let connection = Arc::new(Connection::new(ours, None).unwrap());
         let mut sessions = Vec::new();

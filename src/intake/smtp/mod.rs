@@ -38,10 +38,10 @@ use crate::config::{self, Handler};
 use crate::intake::{Delivery, Forget, Ticket};
 use ipnet::IpNet;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-/// For how long a client waits for its 250 while the engine can't record, before it is asked to come again. Clients wait for
+/// For how long a client waits for its 250, should the engine be slow or find just now that it can't record, before it is asked to come again. Clients wait for
 /// 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken for so long.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -51,17 +51,20 @@ const ROOM: usize = 64 * 1024 * 1024;
 /// How many tickets are forgotten at once.
 const FORGOTTEN_AT_ONCE: usize = 512;
 
-/// Hands mails of SMTP clients to `inbox` until `shutdown` is cancelled; then it ends in good order, as [`serve`] does.
+/// Hands mails of SMTP clients to `inbox` until `shutdown` is cancelled; then it ends in good order, as [`serve`] does. While
+/// `recording` is false, clients are asked to come again.
 pub async fn run(
     listener: Listener,
     settings: Settings,
     handler: &Handler,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
+    recording: watch::Receiver<bool>,
     shutdown: CancellationToken,
 ) {
     let (known, mut notes) = mpsc::unbounded_channel();
-    let backend = Handover::new(handler.domains.clone(), inbox, SETTLED_WITHIN, known);
+    let domains = handler.domains.clone();
+    let backend = Handover::new(domains, inbox, recording, SETTLED_WITHIN, known);
     let forgetting = tokio::task::spawn_blocking(move || {
         let mut waiting = Vec::new();
         while notes.blocking_recv_many(&mut waiting, FORGOTTEN_AT_ONCE) > 0 {
