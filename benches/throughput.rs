@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use support::*;
@@ -23,6 +24,8 @@ fn main() {
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(20_000);
     let load = Load::new("throughput", mails, 1);
+    // Deleted at the end: right after thousands of deletions some file systems are slow to make new files.
+    let folders = temp_dir();
     let broker = Broker::start();
     let vhost = broker.vhost("throughput");
     for round in 1..=ROUNDS {
@@ -30,7 +33,9 @@ fn main() {
         print("bare consumer", mails, bare, bare);
         for (name, archive) in [("service", false), ("with archive", true)] {
             let queue = vhost.durable_queue(&format!("{name}-{round}"));
-            let taken = taken(&queue, &load, archive);
+            let folder = folders.path().join(format!("{name}-{round}"));
+            std::fs::create_dir(&folder).unwrap();
+            let taken = taken(&queue, &load, &folder, archive);
             print(name, mails, taken, bare);
         }
     }
@@ -77,11 +82,10 @@ fn consumed(queue: &Queue, load: &Load) -> Duration {
 }
 
 /// How long the service takes, with everything that it does: a third are hard, and posted to a platform that takes them.
-fn taken(queue: &Queue, load: &Load, archive: bool) -> Duration {
+fn taken(queue: &Queue, load: &Load, folder: &Path, archive: bool) -> Duration {
     queue.publish(load.mails());
-    let folder = temp_dir();
     let platform = Platform::start();
-    let configuration = Configuration::in_folder(folder.path())
+    let configuration = Configuration::in_folder(folder)
         .platform("mydomain.de", &platform)
         .amqp(queue);
     let file = configuration.write();
