@@ -141,7 +141,7 @@ pub struct Amqp {
     #[serde(deserialize_with = "values::text")]
     pub queue: String,
     /// How many mails may be on their way to us unacknowledged.
-    #[serde(default = "defaults::prefetch")]
+    #[serde(default = "defaults::prefetch", deserialize_with = "values::prefetch")]
     pub prefetch: u16,
 }
 

@@ -160,6 +160,16 @@ fn an_unknown_key() {
 }
 
 #[test]
+fn a_prefetch_without_end() {
+    for wrong in ["0", "-1", "70000", "many"] {
+        let keys = format!("queue: bouncedemails\n    prefetch: {wrong}");
+        Dir::with(|text, _| text.replacen("queue: bouncedemails", &keys, 1)).is_refused(&format!(
+            "config.yml:14: production.amqp.prefetch: {wrong} is no number of mails; write one from 1 to 65535"
+        ));
+    }
+}
+
+#[test]
 fn a_missing_environment() {
     Dir::replacing("production:", "staging:").is_refused(
         "config.yml: there is no environment `production`; it has staging: choose one with --env NAME, or add `production:`",

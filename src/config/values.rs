@@ -1,6 +1,6 @@
 //! The values of a configuration that carry their own rules, and `${NAME}` and `${file:PATH}` inside of texts.
 
-use super::Platform;
+use super::{Platform, defaults};
 use crate::report::Address;
 use crate::report::address::ascii_domain;
 use iri_string::spec::UriSpec;
@@ -193,6 +193,18 @@ pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D
         }
     }
     deserializer.deserialize_any(Count)
+}
+
+/// A number of mails. To a broker 0 would mean all there are, and memory has an end.
+pub(super) fn prefetch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let prefetch = optional(deserializer, |text| match text.parse() {
+        Ok(0) | Err(_) => Err(format!(
+            "{text} is no number of mails; write one from 1 to {}",
+            u16::MAX
+        )),
+        Ok(prefetch) => Ok(prefetch),
+    });
+    Ok(prefetch?.unwrap_or_else(defaults::prefetch))
 }
 
 /// Platforms by domain, in the form in which domains are compared: at least one, none twice.
