@@ -127,3 +127,33 @@ fn a_suspension_outlives_the_service() {
     daemon.stop();
     assert_eq!(platform.posts().len(), failed + 1);
 }
+
+/// No connection is closed: only the missing signs of life tell that the broker is gone.
+#[test]
+fn a_broker_that_falls_silent_is_left_and_found_again() {
+    let broker = Broker::start();
+    let vhost = broker.vhost("silent");
+    let queue = vhost.durable_queue("bounces");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .section(
+            "amqp",
+            &[
+                &format!("url: {}?heartbeat=1", queue.url()),
+                &format!("queue: {}", queue.name()),
+            ],
+        );
+    let daemon = Daemon::start(&configuration.write(), &["run"]);
+    queue.publish([hard_bounce("first@example.org", 1)]);
+    platform.wait_for_posts(1);
+    broker.freeze();
+    daemon.wait_for("Trying again until it works");
+    broker.thaw();
+    daemon.wait_for("The broker is back");
+    queue.publish([hard_bounce("second@example.org", 2)]);
+    assert_eq!(platform.wait_for_posts(2).len(), 2);
+    queue.wait_until_empty();
+    daemon.stop();
+}

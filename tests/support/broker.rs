@@ -5,6 +5,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOpti
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use parking_lot::Mutex;
+use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -141,6 +142,24 @@ impl Broker {
     /// Ends it as a power cut would.
     pub fn kill(&self) {
         self.server.lock().take().expect("the broker runs").kill();
+    }
+
+    /// It does nothing any more, as behind a network that swallows everything; its connections stay open.
+    pub fn freeze(&self) {
+        let server = self.server.lock();
+        server
+            .as_ref()
+            .expect("the broker runs")
+            .signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    pub fn thaw(&self) {
+        let server = self.server.lock();
+        server
+            .as_ref()
+            .expect("the broker runs")
+            .signal(Signal::CONT);
     }
 
     /// Ends it in good order.
