@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use support::*;
 
@@ -60,7 +59,7 @@ fn what_another_server_refuses_ends_at_the_platform() {
     let setup = Setup::run(broker, "refused");
     let unknown = RefusingServer::start("550 5.1.1 <evil-address>: User unknown");
     let full = RefusingServer::start("452 4.2.2 <full>: Mailbox full");
-    let shared = open_folder();
+    let shared = open_dir();
     let postfix = Postfix::start(&[
         (
             "alias_maps",
@@ -114,7 +113,7 @@ fn postfix_keeps_a_bounce_while_the_broker_is_away() {
     let broker = Broker::start();
     let setup = Setup::run(&broker, "away");
     let unknown = RefusingServer::start("550 5.1.1 <evil-address>: User unknown");
-    let shared = open_folder();
+    let shared = open_dir();
     let postfix = Postfix::start(&[
         (
             "alias_maps",
@@ -181,13 +180,6 @@ fn repository(path: &str) -> PathBuf {
 /// A Postfix table of one entry. A `|` or a space in the value is kept; a list would be split.
 fn map(key: &str, value: &str) -> String {
     format!("inline:{{ {{ {key} = \"{value}\" }} }}")
-}
-
-/// A folder that every user may look into: Postfix runs the pipe as nobody.
-fn open_folder() -> TempDir {
-    let folder = temp_dir();
-    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("ours");
-    folder
 }
 
 fn copy(file: &Path, folder: &Path) -> PathBuf {

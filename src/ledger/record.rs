@@ -9,7 +9,7 @@ use super::{
     Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, history, in_flight, prune,
 };
 use crate::config::Handler;
-use crate::intake::{Repeat, Source, Ticket};
+use crate::intake::{Repeat, Source};
 use crate::policy::{Action, Decision, Ruling};
 use crate::report::{Address, Recipient};
 use rusqlite::Transaction;
@@ -26,10 +26,9 @@ impl Ledger {
         // Compressed before the database is locked.
         let packed: Vec<Option<Packed>> = entries.iter().map(Packed::of).collect();
         let mut store = self.store();
-        let going = store.forgotten.len().min(handled::AT_ONCE);
-        let forgotten: Vec<Ticket> = store.forgotten.range(..going).copied().collect();
+        let going = store.going();
         let recorded = store.write(|tx| {
-            handled::forget(tx, forgotten)?;
+            handled::forget(tx, going.iter().copied())?;
             let mut recorded = Vec::with_capacity(entries.len());
             for (entry, packed) in entries.iter().zip(&packed) {
                 recorded.push(one(tx, entry, packed.as_ref(), handler, now)?);
@@ -38,7 +37,7 @@ impl Ledger {
             prune::prune(tx, handler, entries.len(), now)?;
             Ok(recorded)
         })?;
-        store.forgotten.drain(..going);
+        store.forgotten.drain(..going.len());
         Ok(recorded)
     }
 }

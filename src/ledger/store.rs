@@ -58,7 +58,9 @@ impl Ledger {
     /// # Errors
     /// As for every transaction. Then nothing is lost: it is written with the next one.
     pub fn write_forgotten(&self) -> Result<(), LedgerError> {
-        self.0.lock().write_forgotten()
+        // Locked anew for each part, so that mails need not wait for all of them.
+        while !self.0.lock().write_forgotten()? {}
+        Ok(())
     }
 
     /// Runs `work` in one transaction that is on disk when this returns, or undone.
@@ -96,13 +98,20 @@ impl Store {
         })
     }
 
-    fn write_forgotten(&mut self) -> Result<(), LedgerError> {
-        if !self.forgotten.is_empty() {
-            let tickets: Vec<Ticket> = self.forgotten.iter().copied().collect();
-            self.write(|tx| handled::forget(tx, tickets))?;
-            self.forgotten.clear();
+    /// The tickets whose rows the next transaction is to delete.
+    pub fn going(&self) -> Vec<Ticket> {
+        let going = self.forgotten.iter().take(handled::AT_ONCE);
+        going.copied().collect()
+    }
+
+    /// Deletes the rows of as many forgotten tickets as one transaction takes. Whether these were all.
+    fn write_forgotten(&mut self) -> Result<bool, LedgerError> {
+        let going = self.going();
+        if !going.is_empty() {
+            self.write(|tx| handled::forget(tx, going.iter().copied()))?;
+            self.forgotten.drain(..going.len());
         }
-        Ok(())
+        Ok(self.forgotten.is_empty())
     }
 
     fn using<T>(
@@ -138,7 +147,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // Nothing hangs on it: see `Ledger::forget`.
-        let _ = self.write_forgotten();
+        while self.write_forgotten().is_ok_and(|all| !all) {}
     }
 }
 

@@ -66,11 +66,28 @@ fn what_was_forgotten_stays_forgotten_when_the_process_ends_at_once() {
     let first = bench.record(&ledger, &[soft("A", Repeat::No)]);
     ledger.forget(&[first[0].ticket]);
     drop(ledger);
-    let left: u32 = bench
+    assert_eq!(tickets(&bench), 0);
+}
+
+/// How many mails are noted whose givers may not know.
+fn tickets(bench: &Bench) -> u32 {
+    bench
         .sql()
         .query_row("SELECT count(*) FROM handled", [], |row| row.get(0))
-        .expect("the table");
-    assert_eq!(left, 0);
+        .expect("the table")
+}
+
+#[test]
+fn what_was_forgotten_can_be_written_without_another_mail() {
+    let bench = Bench::new();
+    let ledger = bench.open();
+    let mails: Vec<_> = (0..5_000).map(|_| soft("A", Repeat::No)).collect();
+    let recorded = bench.record(&ledger, &mails);
+    let known: Vec<_> = recorded.iter().map(|recorded| recorded.ticket).collect();
+    ledger.forget(&known[1..]);
+    assert_eq!(tickets(&bench), 5_000);
+    ledger.write_forgotten().expect("written");
+    assert_eq!(tickets(&bench), 1);
 }
 
 #[test]

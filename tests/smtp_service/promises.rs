@@ -200,6 +200,11 @@ fn a_client_is_not_kept_waiting_while_the_disk_is_full() {
     let mut second = service.client();
     second.send_mail(&soft_bounce("second@somewhere.test"));
     second.expect("451 4.3.0 ");
+    assert_eq!(
+        service.daemon.count("is not recorded after"),
+        0,
+        "it was kept waiting"
+    );
     std::fs::remove_file(filler).expect("it was filled");
     first.expect("250 2.0.0 ");
     service.daemon.wait_for("The database works again");

@@ -1,7 +1,6 @@
 //! A private Exim, with the router and the transport that `resources/exim` gives to administrators.
 
-use super::{eventually, output_of, temp_dir};
-use std::os::unix::fs::{PermissionsExt, chown};
+use super::{eventually, give, open_dir, output_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -17,19 +16,11 @@ pub struct Exim {
 impl Exim {
     /// It hands mail for mydomain.de to `service` as the fragment says, after `edit`; all other mail goes to port `elsewhere`.
     pub fn new(service: u16, elsewhere: u16, edit: impl FnOnce(String) -> String) -> Exim {
-        assert!(
-            rustix::process::getuid().is_root(),
-            "Exim changes users: run this test as root"
-        );
-        let folder = temp_dir();
+        let folder = open_dir();
         let path = folder.path();
-        // Deliveries run as another user.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("ours");
-        let id = output_of(Command::new("id").args(["-u", "Debian-exim"]), b"");
-        let id = id.trim().parse().expect("a number");
         for name in ["spool", "log"] {
             std::fs::create_dir(path.join(name)).expect("the folder is ours");
-            chown(path.join(name), Some(id), None).expect("we are root");
+            give(&path.join(name), "Debian-exim");
         }
         let program = program();
         let fragment = edit(FRAGMENT.replace("2525", &service.to_string()));

@@ -33,6 +33,10 @@ pub use small_disk::SmallDisk;
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};
 
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
+
 /// A folder that is gone when the test is over.
 pub fn temp_dir() -> TempDir {
     tempfile::Builder::new()
@@ -41,8 +45,26 @@ pub fn temp_dir() -> TempDir {
         .expect("a folder for temporary files")
 }
 
+/// A folder that every user may look into: mail servers do their work as users of their own, which only root can let them.
+pub fn open_dir() -> TempDir {
+    assert!(
+        rustix::process::getuid().is_root(),
+        "mail servers change users: run this test as root"
+    );
+    let folder = temp_dir();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("ours");
+    folder
+}
+
+/// Gives a folder or file to a user.
+pub fn give(path: &Path, user: &str) {
+    let id = output_of(Command::new("id").args(["-u", user]), b"");
+    let id = id.trim().parse().expect("a number");
+    chown(path, Some(id), None).expect("we are root");
+}
+
 /// The bytes of a file of this repository, by its path from the root.
 pub fn file_of_repository(path: &str) -> Vec<u8> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

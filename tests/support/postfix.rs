@@ -1,9 +1,8 @@
 //! A private Postfix, and mail servers that refuse what it sends.
 
-use super::{Guarded, eventually, output_of, temp_dir};
+use super::{Guarded, eventually, give, open_dir, output_of};
 use std::fmt::Write;
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -40,20 +39,12 @@ pub struct Postfix {
 impl Postfix {
     /// Starts it with these settings, as in main.cf, besides its own.
     pub fn start(settings: &[(&str, &str)]) -> Postfix {
-        assert!(
-            rustix::process::getuid().is_root(),
-            "Postfix changes users: run this test as root"
-        );
-        let folder = temp_dir();
+        let folder = open_dir();
         let path = folder.path();
-        // Its processes run as other users.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("ours");
         for name in ["etc", "queue", "data"] {
             std::fs::create_dir(path.join(name)).expect("the folder is ours");
         }
-        let id = output_of(Command::new("id").args(["-u", "postfix"]), b"");
-        let id = id.trim().parse().expect("a number");
-        chown(path.join("data"), Some(id), None).expect("we are root");
+        give(&path.join("data"), "postfix");
         let mut main = String::new();
         for (key, value) in [
             ("compatibility_level", "3.6"),
