@@ -53,6 +53,7 @@ impl Engine {
     /// Handles deliveries until every sender of the inbox is gone. Blocks: to be run on a thread of its own; `runtime` is
     /// only slept on.
     pub fn run(self, mut inbox: mpsc::Receiver<Delivery>, runtime: &Handle) {
+        report::prepare();
         let mut waiting = Vec::with_capacity(MOST_AT_ONCE);
         while inbox.blocking_recv_many(&mut waiting, MOST_AT_ONCE) > 0 {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = waiting

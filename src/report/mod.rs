@@ -35,6 +35,14 @@ pub use limits::Limit;
 pub use types::{Action, Command, Envelope, Kind, Original, Recipient, Report, Status};
 
 use mail::Mail;
+use std::sync::LazyLock;
+
+/// Compiles what reading needs, once, which takes a while: else the first mail has to wait for it, and is blamed should the process be
+/// killed meanwhile.
+pub fn prepare() {
+    LazyLock::force(&phrases::PHRASES);
+    LazyLock::force(&words::COMMAND_WORDS);
+}
 
 /// Reads a mail. Never fails: a mail that can't be read is of [`Kind::None`] and its `evidence` says why.
 ///

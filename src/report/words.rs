@@ -120,7 +120,7 @@ const COMMANDS: &[(&str, Command)] = &[
     ("(state 18)", Command::Data),
 ];
 
-static COMMAND_WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+pub(super) static COMMAND_WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
     AhoCorasick::builder()
         .ascii_case_insensitive(true)
         .kind(Some(AhoCorasickKind::DFA)) // small, and asked for nearly every recipient

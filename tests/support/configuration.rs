@@ -88,6 +88,11 @@ impl Configuration {
         self.ask("SELECT bounced_address, count(*) FROM bounces GROUP BY bounced_address")
     }
 
+    /// Why mails are in quarantine, and how many.
+    pub fn quarantine(&self) -> BTreeMap<String, u32> {
+        self.ask("SELECT why, count(*) FROM quarantine GROUP BY why")
+    }
+
     fn ask(&self, query: &str) -> BTreeMap<String, u32> {
         let open = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database = Connection::open_with_flags(self.database(), open).expect("a database");

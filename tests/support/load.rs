@@ -86,6 +86,7 @@ impl Load {
                 })
                 .collect::<Vec<_>>()
         };
+        assert_eq!(configuration.quarantine(), BTreeMap::new());
         // Address, expected, found.
         assert_eq!(differing(&self.bounces, &configuration.history()), []);
         let counters = self
