@@ -114,18 +114,19 @@ impl Engine {
                 Ok(recorded) => {
                     if let Some(since) = fault {
                         let seconds = since.elapsed().as_secs();
-                        info!("The database works again after {seconds} s; nothing was lost.");
                         self.recording.send_replace(true);
+                        info!("The database works again after {seconds} s; nothing was lost.");
                     }
                     return Some(recorded);
                 }
                 Err(problem) => {
                     if fault.is_none() {
+                        // Before it is said: whoever reads that may rely on it.
+                        self.recording.send_replace(false);
                         error!(
                             "{problem}. Mails wait where they are; it is tried again until it works."
                         );
                         fault = Some(Instant::now());
-                        self.recording.send_replace(false);
                     }
                     let stopped = runtime.block_on(async {
                         tokio::time::timeout(wait, self.shutdown.cancelled())
