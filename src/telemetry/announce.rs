@@ -1,10 +1,10 @@
 //! One recorded mail → its block and its outcome lines.
 
-use super::Printable;
 use super::blocks::{Blocks, Line};
 use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling};
+use crate::printable::Printable;
 use tracing::{debug, info, warn};
 
 /// The block of a mail shows so many recipients: thousands that one mail names are no help to a person.
