@@ -9,8 +9,9 @@ use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
 use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::printable::Printable;
 use crate::report;
-use crate::telemetry::{Blocks, Printable, announce};
+use crate::telemetry::{Blocks, announce};
 use rayon::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -184,7 +185,7 @@ impl Engine {
 fn suspended<'a>(
     entry: &'a Entry,
     recorded: &'a Recorded,
-) -> impl Iterator<Item = &'a report::Address> {
+) -> impl Iterator<Item = &'a crate::address::Address> {
     let rulings = match &entry.decision {
         Decision::Act { rulings, .. } => rulings.as_slice(),
         _ => &[],

@@ -1,10 +1,10 @@
 //! One recorded mail → its block and its outcome lines.
 
-use super::Printable;
 use super::blocks::{Line, Opening};
 use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling};
+use crate::printable::Printable;
 use tracing::{debug, info, warn};
 
 /// Logs what became of a mail: its block (DESIGN 9), which waits for the platform's answers, and one line for each outcome.
