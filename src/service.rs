@@ -66,6 +66,11 @@ impl Service {
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
+        let (in_a_hurry, ending) = (ledger.clone(), give_up.clone());
+        tokio::spawn(async move {
+            ending.cancelled().await;
+            in_a_hurry.hurry();
+        });
         let bell = Arc::new(Notify::new());
         let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
