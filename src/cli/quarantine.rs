@@ -4,8 +4,8 @@ use super::Common;
 use super::stdin::through;
 use super::table::Table;
 use crate::config::Handler;
-use crate::intake::{Mail, Repeat, Session, Source};
 use crate::ledger::{Ledger, Quarantined};
+use crate::mail::{Mail, Source};
 use crate::printable::Printable;
 use anyhow::Context;
 use clap::Subcommand;
@@ -123,14 +123,7 @@ fn requeue(handler: Handler, ledger: &Ledger, ids: &[i64]) -> anyhow::Result<()>
     }
     let mails = ids.iter().map(|id| {
         let (mail, raw) = find(ledger, *id)?;
-        Ok(Mail {
-            raw,
-            source: Source::Quarantine(*id),
-            envelope_recipients: mail.envelope_recipients,
-            id: None,
-            repeat: Repeat::No,
-            session: Session::begin(),
-        })
+        Ok(Mail::new(Source::Quarantine(*id), raw).to(mail.envelope_recipients))
     });
     let tally = through(handler, mails)?;
     println!(

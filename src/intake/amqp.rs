@@ -8,8 +8,8 @@ mod fault;
 mod session;
 mod tickets;
 
-use super::{Delivery, Forget};
 use crate::config::Amqp;
+use crate::mail::{Delivery, Forget};
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::{End, Past};
 use fault::Fault;

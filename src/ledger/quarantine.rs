@@ -21,7 +21,7 @@ impl Packed {
     /// Compresses a mail that is for quarantine; none for others.
     pub fn of(entry: &Entry) -> Option<Packed> {
         matches!(entry.decision, Decision::Quarantine { .. }).then(|| {
-            let raw = &entry.mail.raw;
+            let raw = entry.mail.raw();
             let raw = &raw[..raw.len().min(MAX_READ)];
             let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
             // Writing into memory does not fail.
@@ -43,7 +43,7 @@ pub(super) fn put(
     let raw = packed.map_or(&[][..], |packed| &packed.0);
     let recipients: Vec<&str> = entry
         .mail
-        .envelope_recipients
+        .envelope_recipients()
         .iter()
         .map(Address::as_str)
         .collect();
@@ -54,7 +54,7 @@ pub(super) fn put(
     .execute(params![
         millis(now),
         bounded(why),
-        bounded(&entry.mail.source.to_string()),
+        bounded(&entry.mail.source().to_string()),
         envelope.and_then(|e| e.from.as_deref()).map(bounded),
         envelope.and_then(|e| e.subject.as_deref()).map(bounded),
         recipients.join(" "),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::address::Address;
 use crate::config::Handler;
-use crate::intake::{Repeat, Source};
+use crate::mail::{Repeat, Source};
 use crate::policy::{Action, Decision, Ruling};
 use crate::report::Recipient;
 use rusqlite::Transaction;
@@ -58,7 +58,7 @@ fn one(
         return Ok(Recorded { ticket, outcome });
     }
     let ticket = handled::note(tx, entry, millis(now))?;
-    if let Source::Quarantine(id) = entry.mail.source {
+    if let Source::Quarantine(id) = *entry.mail.source() {
         quarantine::delete(tx, id)?;
     }
     let outcome = match &entry.decision {
@@ -103,7 +103,7 @@ fn act(
         cause: &cause,
         reply_code: recipient.and_then(|recipient| recipient.reply_code),
         evidence: &ruling.why,
-        source: &entry.mail.source.to_string(),
+        source: &entry.mail.source().to_string(),
     };
     history::note(tx, &bounce, effect, now)?;
     Ok(effect)

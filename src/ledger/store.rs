@@ -2,7 +2,7 @@
 
 use super::error::{ErrorKind, LedgerError};
 use super::{handled, schema};
-use crate::intake::Ticket;
+use crate::mail::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::collections::VecDeque;

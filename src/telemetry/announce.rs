@@ -16,7 +16,7 @@ pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: 
     if blocks.are_wanted() {
         blocks.block(block(entry, recorded));
     }
-    let source = entry.mail.source.to_string();
+    let source = entry.mail.source().to_string();
     let source = Printable(&source);
     match (&recorded.outcome, &entry.decision) {
         (Outcome::Duplicate, _) => {
@@ -65,7 +65,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
     info!(
         address = %address,
         domain = platform,
-        source = %Printable(&entry.mail.source.to_string()),
+        source = %Printable(&entry.mail.source().to_string()),
         reason,
         message_id,
         "{address} {what} at {platform}: {why}"
