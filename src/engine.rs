@@ -8,7 +8,7 @@ use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::ledger::{Effect, Entry, InFlight, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
-use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
 use crate::printable::Printable;
 use crate::report;
 use crate::telemetry::{Blocks, announce};
@@ -90,8 +90,7 @@ impl Engine {
                 .iter()
                 .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
                 .collect();
-            let envelope = mail.envelope_recipients();
-            let decision = policy::decide(&report, &diagnoses, envelope, &self.handler);
+            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
             (report, diagnoses, decision)
         }));
         match read {
@@ -194,7 +193,7 @@ fn suspended<'a>(
             Some(Effect::Suspending { .. } | Effect::Joined(_))
         ),
         Outcome::Duplicate => ruling.action == Action::Suspend,
-        Outcome::Ignored | Outcome::Quarantined(_) => false,
+        Outcome::Ignored | Outcome::Quarantined(_) | Outcome::Held { .. } => false,
     };
     rulings
         .iter()

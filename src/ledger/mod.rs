@@ -40,7 +40,7 @@ pub use suspensions::{Cause, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
 use crate::mail::{Mail, Ticket};
-use crate::policy::Decision;
+use crate::policy::{Decision, Unhandled};
 use crate::report::Report;
 
 /// One mail with all that was found out about it, to be recorded.
@@ -80,6 +80,13 @@ pub enum Outcome {
     Ignored,
     /// It lies in quarantine under this number.
     Quarantined(i64),
+    /// It lies in quarantine, as its counters would have suspended more addresses than one mail may; nothing was counted.
+    Held {
+        /// Its number there.
+        id: i64,
+        /// The brake that holds it.
+        why: Unhandled,
+    },
 }
 
 /// What a ruling led to.

@@ -11,7 +11,7 @@ use super::{
 use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
-use crate::policy::{Action, Decision, Ruling};
+use crate::policy::{self, Action, Decision, Ruling, Unhandled};
 use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
@@ -25,7 +25,13 @@ impl Ledger {
         now: SystemTime,
     ) -> Result<Vec<Recorded>, LedgerError> {
         // Compressed before the database is locked.
-        let packed: Vec<Option<Packed>> = entries.iter().map(Packed::of).collect();
+        let may_be_quarantined = |entry: &Entry| match &entry.decision {
+            Decision::Quarantine { .. } => true,
+            Decision::Act { rulings, .. } => may_be_held(entry, rulings, handler),
+            Decision::Ignore { .. } => false,
+        };
+        let pack = |entry: &Entry| may_be_quarantined(entry).then(|| Packed::of(entry));
+        let packed: Vec<Option<Packed>> = entries.iter().map(pack).collect();
         let mut store = self.store();
         let going = store.going();
         let recorded = store.write(|tx| {
@@ -63,6 +69,11 @@ fn one(
     }
     let outcome = match &entry.decision {
         Decision::Act { platform, rulings } => {
+            if let Some(why) = brake(tx, entry, platform, rulings, handler, now)? {
+                let id = quarantine::put(tx, entry, &why.to_string(), packed, now)?;
+                let outcome = Outcome::Held { id, why };
+                return Ok(Recorded { ticket, outcome });
+            }
             let effects = rulings
                 .iter()
                 .map(|ruling| act(tx, entry, platform, ruling, handler, now));
@@ -75,6 +86,34 @@ fn one(
         }
     };
     Ok(Recorded { ticket, outcome })
+}
+
+/// Why a mail is held whose counters and hard failures together would suspend more addresses than one mail may.
+fn brake(
+    tx: &Transaction,
+    entry: &Entry,
+    platform: &str,
+    rulings: &[Ruling],
+    handler: &Handler,
+    now: SystemTime,
+) -> rusqlite::Result<Option<Unhandled>> {
+    if !may_be_held(entry, rulings, handler) {
+        return Ok(None);
+    }
+    let mut suspensions = 0;
+    for ruling in rulings {
+        suspensions += usize::from(match ruling.action {
+            Action::Ignore => false,
+            Action::Suspend => true,
+            Action::Count => counters::would_exceed(tx, &ruling.address, platform, handler, now)?,
+        });
+    }
+    Ok(policy::braked(suspensions, entry.mail.released, handler))
+}
+
+/// Whether a mail names enough addresses for the brake, should all of them be suspended.
+fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
+    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
 }
 
 fn act(
