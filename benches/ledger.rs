@@ -87,7 +87,7 @@ fn address(number: usize) -> String {
 fn entry(number: usize, action: Action, session: Session) -> Entry {
     let raw = format!("Subject: bounce {number}\n\n").into_bytes();
     let mut report = report::parse(&raw);
-    let address: report::Address = address(number).parse().expect("an address");
+    let address: bouncedemails::address::Address = address(number).parse().expect("an address");
     let reason = match action {
         Action::Suspend => Reason::UserUnknown,
         _ => Reason::MailboxFull,

@@ -1,8 +1,8 @@
 //! Any bytes as an SMTP client's side of a conversation. Used by the fuzz target `smtp` and by tests/smtp.
 
+use bouncedemails::address::Address;
 use bouncedemails::config::{self, Protocol};
 use bouncedemails::intake::smtp::{Backend, Message, Reply, Settings, converse};
-use bouncedemails::report::Address;
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;

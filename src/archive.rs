@@ -3,7 +3,7 @@
 //! Whatever an address spells, its file stays within `path`, and no two addresses share one. A newer mail takes the place of
 //! an older one. Nothing else reads these files; a mail that can't be kept delays nothing.
 
-use crate::report::Address;
+use crate::address::Address;
 use anyhow::Context;
 use flate2::Compression;
 use flate2::write::GzEncoder;

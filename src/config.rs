@@ -55,7 +55,7 @@ pub struct Handler {
         deserialize_with = "values::count"
     )]
     pub temporary_threshold: u32,
-    /// The platforms, by the domain of their no-reply address ([`ascii_domain`](crate::report::address::ascii_domain)).
+    /// The platforms, by the domain of their no-reply address ([`ascii_domain`](crate::address::ascii_domain)).
     #[serde(deserialize_with = "values::domains")]
     pub domains: BTreeMap<String, Platform>,
     /// A file of rules of the user's own, which go in front of those that come with the program (`src/diagnosis/rules.toml`).

@@ -9,8 +9,9 @@ use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
 use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::printable::Printable;
 use crate::report;
-use crate::telemetry::{Blocks, Printable, announce};
+use crate::telemetry::{Blocks, announce};
 use rayon::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -41,8 +42,8 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Rung when there are new suspensions.
     pub bell: Arc<Notify>,
-    /// The log blocks that wait for answers.
-    pub blocks: Arc<Blocks>,
+    /// Where the log block of each mail goes.
+    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -145,13 +146,12 @@ impl Engine {
     }
 
     fn try_record(&self, entries: &[Entry]) -> Result<Vec<Recorded>, LedgerError> {
-        let mut blocks = self.blocks.open();
         let recorded = self
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
             announce(
-                &mut blocks,
+                &self.blocks,
                 entry,
                 recorded,
                 self.handler.temporary_threshold,
@@ -184,7 +184,7 @@ impl Engine {
 fn suspended<'a>(
     entry: &'a Entry,
     recorded: &'a Recorded,
-) -> impl Iterator<Item = &'a report::Address> {
+) -> impl Iterator<Item = &'a crate::address::Address> {
     let rulings = match &entry.decision {
         Decision::Act { rulings, .. } => rulings.as_slice(),
         _ => &[],

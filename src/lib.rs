@@ -3,6 +3,7 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
+//! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`intake`]: how mail arrives, and the receipt by which its giver learns that it is safe
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
@@ -17,6 +18,7 @@
 //! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
+pub mod address;
 pub mod archive;
 pub mod cli;
 pub mod config;
@@ -26,7 +28,9 @@ pub mod intake;
 pub mod ledger;
 pub mod platform_server;
 pub mod policy;
+pub mod printable;
 pub mod report;
 pub mod service;
+pub mod smtp_reply;
 pub mod suspend;
 pub mod telemetry;

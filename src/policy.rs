@@ -3,10 +3,11 @@
 //! Pure: it decides, [`crate::ledger`] and [`crate::suspend`] act. Whether a count exceeds the threshold is for the ledger, which
 //! holds the counters.
 
+use crate::address::Address;
+use crate::address::ascii_domain;
 use crate::config::{Complaints, Handler};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
-use crate::report::address::ascii_domain;
-use crate::report::{Address, Envelope, Kind, Report};
+use crate::report::{Envelope, Kind, Report};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 

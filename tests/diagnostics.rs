@@ -1,7 +1,8 @@
 //! What words mean: every line of `diagnostics.txt` gets the reason that stands in front of it.
 
-use bouncedemails::diagnosis::{Rules, diagnose, smtp_reply};
+use bouncedemails::diagnosis::{Rules, diagnose};
 use bouncedemails::report::{Action, Recipient};
+use bouncedemails::smtp_reply;
 
 /// A recipient of whom no more is known than one diagnostic, and who said it.
 fn recipient(receiver: &str, diagnostic: &str) -> Recipient {

@@ -1,9 +1,10 @@
 //! What is decided about a mail, as DESIGN 5 has it.
 
+use bouncedemails::address::Address;
 use bouncedemails::config::Handler;
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
 use bouncedemails::policy::{Action, Decision, Unhandled, decide};
-use bouncedemails::report::{self, Address, Envelope, Kind, Original, Recipient, Report};
+use bouncedemails::report::{self, Envelope, Kind, Original, Recipient, Report};
 
 fn handler(more: &str) -> Handler {
     serde_yaml::from_str(&format!(

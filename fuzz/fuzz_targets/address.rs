@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use bouncedemails::report::{Address, address};
+use bouncedemails::address::{self, Address};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

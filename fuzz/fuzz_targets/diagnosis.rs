@@ -2,8 +2,9 @@
 
 #![no_main]
 
-use bouncedemails::diagnosis::{BounceType, Fault, Rules, diagnose, smtp_reply};
+use bouncedemails::diagnosis::{BounceType, Fault, Rules, diagnose};
 use bouncedemails::report::{Action, Recipient};
+use bouncedemails::smtp_reply;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 

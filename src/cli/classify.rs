@@ -5,7 +5,7 @@ mod for_people;
 use super::verdict::Verdict;
 use crate::diagnosis::Rules;
 use crate::intake::files;
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use anyhow::Context;
 use rayon::prelude::*;
 use std::io::{self, BufReader, IsTerminal, Write};

@@ -1,7 +1,7 @@
 //! `develop-webserver`: a platform to develop against.
 
 use crate::platform_server::{self, Observer};
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use anyhow::Context;
 use std::net::Ipv4Addr;
 use std::sync::Arc;

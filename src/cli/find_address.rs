@@ -2,10 +2,10 @@
 
 use super::Common;
 use super::table::Table;
+use crate::address::Address;
 use crate::archive::Archive;
 use crate::ledger::{Known, Ledger};
-use crate::report::Address;
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -6,7 +6,7 @@ use super::table::Table;
 use crate::config::Handler;
 use crate::intake::{Mail, Repeat, Session, Source};
 use crate::ledger::{Ledger, Quarantined};
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use anyhow::Context;
 use clap::Subcommand;
 use std::io::{IsTerminal, Write};

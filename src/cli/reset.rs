@@ -1,8 +1,8 @@
 //! `reset`: clears the counter of an address that works again.
 
 use super::Common;
+use crate::address::Address;
 use crate::ledger::Ledger;
-use crate::report::Address;
 use std::process::ExitCode;
 
 /// Clears the temporary bounces of an address

@@ -3,8 +3,8 @@
 use super::Common;
 use super::stdin::through;
 use super::table::Table;
+use crate::address::Address;
 use crate::ledger::Ledger;
-use crate::report::Address;
 use std::process::ExitCode;
 use std::time::SystemTime;
 

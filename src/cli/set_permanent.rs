@@ -1,9 +1,9 @@
 //! `set-permanent-bounced-address`: suspends an address by hand.
 
 use super::Common;
+use crate::address::Address;
 use crate::ledger::{Ledger, Settlement};
 use crate::policy::configured_domain;
-use crate::report::Address;
 use crate::suspend::{self, Pace};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};

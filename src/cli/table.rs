@@ -1,6 +1,6 @@
 //! Rows of text in aligned columns, safe for a terminal.
 
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use std::fmt;
 
 /// A table with a heading. Nothing is shown of one without rows.

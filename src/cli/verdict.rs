@@ -2,9 +2,10 @@
 //!
 //! No input or output: a mail's bytes go in, a value comes out.
 
+use crate::address::Address;
 use crate::diagnosis::{self, BounceType, Diagnosis, Fault, Reason, Rules};
-use crate::report::{self, Action, Address, Kind, Original, Recipient, Report};
-use crate::telemetry::is_harmful;
+use crate::printable::is_harmful;
+use crate::report::{self, Action, Kind, Original, Recipient, Report};
 use serde::Serialize;
 use std::io;
 

@@ -1,8 +1,8 @@
 //! The values of a configuration that carry their own rules, and `${NAME}` and `${file:PATH}` inside of texts.
 
 use super::{Platform, defaults};
-use crate::report::Address;
-use crate::report::address::ascii_domain;
+use crate::address::Address;
+use crate::address::ascii_domain;
 use iri_string::spec::UriSpec;
 use iri_string::template::UriTemplateString;
 use iri_string::template::simple_context::SimpleContext;

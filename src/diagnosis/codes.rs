@@ -1,6 +1,6 @@
 //! Patterns of codes as rules write them: `5.1.*`, `*.2.2`, `55*`.
 
-use crate::report::Status;
+use crate::smtp_reply::Status;
 use std::str::FromStr;
 
 /// Matches enhanced status codes (RFC 3463). `None` stands for `*`.

@@ -3,8 +3,9 @@
 //! Decides nothing: it prefers what the remote system said in words to what the reporter made of it.
 
 use super::rules::Rule;
-use super::{smtp_reply, words};
-use crate::report::{Command, Recipient, Status};
+use super::words;
+use crate::report::Recipient;
+use crate::smtp_reply::{self, Command, Status};
 
 /// What rules ask about.
 #[derive(Debug)]

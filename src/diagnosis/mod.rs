@@ -8,7 +8,6 @@ mod facts;
 pub mod reason;
 mod rule_file;
 pub mod rules;
-pub mod smtp_reply;
 mod words;
 
 pub use reason::{BounceType, Fault, Reason};

@@ -4,7 +4,7 @@
 
 use super::rules::{Rule, RuleError};
 use super::{Reason, words};
-use crate::report::Command;
+use crate::smtp_reply::Command;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use std::ops::Range;

@@ -7,7 +7,7 @@ pub mod amqp;
 pub mod files;
 pub mod smtp;
 
-use crate::report::Address;
+use crate::address::Address;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

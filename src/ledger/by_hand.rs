@@ -4,7 +4,7 @@ use super::history::{self, Bounce};
 use super::suspensions::{self, Cause, Opened, Suspension};
 use super::text::millis;
 use super::{Effect, Ledger, LedgerError, SuspensionId};
-use crate::report::Address;
+use crate::address::Address;
 use rusqlite::params;
 use std::time::{Duration, SystemTime};
 

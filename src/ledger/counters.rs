@@ -4,8 +4,8 @@
 //! the list (counts of the prototype, or more than [`LISTED`]), the others are taken to be as old as the oldest listed one.
 
 use super::text::millis;
+use crate::address::Address;
 use crate::config::Handler;
-use crate::report::Address;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::SystemTime;
 

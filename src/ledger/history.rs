@@ -3,7 +3,7 @@
 use super::Effect;
 use super::suspensions::Cause;
 use super::text::{bounded, millis};
-use crate::report::Address;
+use crate::address::Address;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::SystemTime;
 

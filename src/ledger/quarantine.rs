@@ -2,9 +2,9 @@
 
 use super::text::{bounded, millis, time};
 use super::{Entry, Ledger, LedgerError};
+use crate::address::Address;
 use crate::config::Handler;
 use crate::policy::Decision;
-use crate::report::Address;
 use crate::report::limits::MAX_READ;
 use flate2::Compression;
 use flate2::read::GzDecoder;

@@ -8,10 +8,11 @@ use super::text::millis;
 use super::{
     Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, history, in_flight, prune,
 };
+use crate::address::Address;
 use crate::config::Handler;
 use crate::intake::{Repeat, Source};
 use crate::policy::{Action, Decision, Ruling};
-use crate::report::{Address, Recipient};
+use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 

@@ -2,8 +2,8 @@
 
 use super::text::{bounded, millis, time};
 use super::{Ledger, LedgerError, SuspensionId};
-use crate::report::Address;
-use crate::report::address::AddressError;
+use crate::address::Address;
+use crate::address::AddressError;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::time::SystemTime;
 

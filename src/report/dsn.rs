@@ -3,12 +3,13 @@
 //! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
 //! by [`super::prose`].
 
-use super::address::{self, Address};
 use super::fields::{self, Field};
 use super::limits::{self, Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
-use super::types::{Action, Recipient, Status};
+use super::types::{Action, Recipient};
 use super::words;
+use crate::address::{self, Address};
+use crate::smtp_reply::Status;
 
 /// The media types of the machine's part.
 const STATUS_PARTS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];

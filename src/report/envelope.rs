@@ -1,8 +1,8 @@
 //! The header of the mail itself, as people and [`crate::policy`] ask for it.
 
-use super::address;
 use super::header::{self, Header};
 use super::types::Envelope;
+use crate::address;
 use mail_parser::parsers::MessageStream;
 
 pub(super) fn of(header: &Header<'_>) -> Envelope {

@@ -2,10 +2,10 @@
 //!
 //! A complaint is no failure. Who complained is often hidden.
 
-use super::address::{self, Address};
 use super::fields;
 use super::header::Header;
 use super::mail::Mail;
+use crate::address::{self, Address};
 
 /// The field or line that makes the mail a complaint.
 pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {

@@ -150,7 +150,7 @@ fn without_ourselves(report: &mut Report) {
         .iter()
         .chain(sender.as_ref())
         .chain(path.as_ref())
-        .map(super::Address::key)
+        .map(crate::address::Address::key)
         .collect();
     let is_ours = |recipient: &Recipient| ours.contains(&recipient.address.key());
     if !report.recipients.iter().all(is_ours) {

@@ -12,7 +12,6 @@
 //!
 //! `original` reads the header of the mail that came back.
 
-pub mod address;
 mod auto_reply;
 mod dsn;
 mod envelope;
@@ -30,9 +29,8 @@ mod prose;
 mod types;
 mod words;
 
-pub use address::Address;
 pub use limits::Limit;
-pub use types::{Action, Command, Envelope, Kind, Original, Recipient, Report, Status};
+pub use types::{Action, Envelope, Kind, Original, Recipient, Report};
 
 use mail::Mail;
 use std::sync::LazyLock;
@@ -41,7 +39,7 @@ use std::sync::LazyLock;
 /// killed meanwhile.
 pub fn prepare() {
     LazyLock::force(&phrases::PHRASES);
-    LazyLock::force(&words::COMMAND_WORDS);
+    crate::smtp_reply::prepare();
 }
 
 /// Reads a mail. Never fails: a mail that can't be read is of [`Kind::None`] and its `evidence` says why.

@@ -1,8 +1,8 @@
 //! The returned mail: what its header says of the mail that we sent.
 
-use super::address;
 use super::header::Header;
 use super::types::Original;
+use crate::address;
 
 /// Reads the header of a returned mail.
 pub(super) fn of(header: &Header<'_>) -> Original {

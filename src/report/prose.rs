@@ -16,11 +16,11 @@ mod text;
 mod told;
 mod transcript;
 
-use super::address::{self, Address};
 use super::limits::{Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
 use super::types::{Kind, Recipient};
 use super::words;
+use crate::address::{self, Address};
 use signs::Signs;
 use text::Text;
 

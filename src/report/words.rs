@@ -1,9 +1,7 @@
 //! The words that were said of a failure, made one line, and what stands in them: codes, the refused command, the host.
 
-use super::types::{Action, Command, Recipient};
-use crate::diagnosis::smtp_reply;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use std::sync::LazyLock;
+use super::types::{Action, Recipient};
+use crate::smtp_reply;
 
 /// How much of the words is kept: the longest replies of real receivers have some 500 bytes.
 pub(in crate::report) const MAX_DIAGNOSTIC: usize = 4_000;
@@ -19,7 +17,7 @@ pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
         return;
     }
     recipient.reply_code = smtp_reply::reply_code(&line);
-    recipient.command = recipient.command.or_else(|| command(&line));
+    recipient.command = recipient.command.or_else(|| smtp_reply::command(&line));
     recipient.remote_mta = recipient.remote_mta.take().or_else(|| host(&line));
     let vague = recipient
         .status
@@ -69,72 +67,6 @@ fn goes_on(diagnostic: &str) -> bool {
         && code[3] == b'-'
 }
 
-/// The command that was refused, as the mail systems tell it that don't write `in reply to RCPT TO`.
-const COMMANDS: &[(&str, Command)] = &[
-    // qmail-remote.c
-    ("does not like recipient", Command::Rcpt),
-    ("failed on data command", Command::Data),
-    ("failed after i sent the message", Command::Data),
-    ("connected to it but sender was rejected", Command::Mail),
-    ("but sender was rejected", Command::Mail),
-    ("but my name was rejected", Command::Ehlo),
-    ("but greeting failed", Command::Conn),
-    ("most progress was rcpt to response", Command::Rcpt),
-    ("wasn't able to establish an smtp connection", Command::Conn),
-    // dma: net.c
-    ("did not like our rcpt to", Command::Rcpt),
-    ("did not like our mail from", Command::Mail),
-    ("did not like our final data", Command::Data),
-    ("did not like our data", Command::Data),
-    ("did not like our helo", Command::Ehlo),
-    ("did not like our ehlo", Command::Ehlo),
-    // GMX, 1&1, web.de
-    ("after rcpt command", Command::Rcpt),
-    ("after mail command", Command::Mail),
-    ("after text command", Command::Data),
-    ("for rcpt to command", Command::Rcpt),
-    ("for rcpt command", Command::Rcpt),
-    ("for mail from command", Command::Mail),
-    ("for text command", Command::Data),
-    // Yahoo
-    ("[rcpt_to]", Command::Rcpt),
-    ("[mail_from]", Command::Mail),
-    ("[data]", Command::Data),
-    // X3, MailEnable and others
-    ("smtp:rcpt", Command::Rcpt),
-    ("smtp:mail", Command::Mail),
-    ("smtp:data", Command::Data),
-    ("rcpt to generated following response", Command::Rcpt),
-    ("mail from generated following response", Command::Mail),
-    ("step: rcpt", Command::Rcpt),
-    ("step: data", Command::Data),
-    // m-FILTER
-    ("smtp command data", Command::Data),
-    ("smtp command rcpt", Command::Rcpt),
-    ("smtp command mail", Command::Mail),
-    (">>> rcpt to", Command::Rcpt),
-    (">>> mail from", Command::Mail),
-    // Gmail: the state of its client when the reply came
-    ("(state 13)", Command::Mail),
-    ("(state 14)", Command::Rcpt),
-    ("(state 18)", Command::Data),
-];
-
-pub(super) static COMMAND_WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(Some(AhoCorasickKind::DFA)) // small, and asked for nearly every recipient
-        .build(COMMANDS.iter().map(|(words, _)| words))
-        .expect("the words are a constant that a test builds")
-});
-
-fn command(line: &str) -> Option<Command> {
-    smtp_reply::command(line).or_else(|| {
-        let found = COMMAND_WORDS.find(line)?;
-        Some(COMMANDS[found.pattern().as_usize()].1)
-    })
-}
-
 /// The remote host, as Postfix (`host mx.example.com[192.0.2.1] said`), Exim (`host mx.example.com [192.0.2.1]`) and
 /// Google (`by mx.example.com. [192.0.2.1]`) name it: a name in front of an IP address in square brackets.
 fn host(line: &str) -> Option<String> {
@@ -166,18 +98,5 @@ mod tests {
         );
         assert_eq!(named("550 no such user [a.b]"), None);
         assert_eq!(named("Remote host said [550]"), None);
-    }
-
-    #[test]
-    fn the_command_is_known_by_the_systems_own_words() {
-        assert_eq!(
-            command("192.0.2.1 does not like recipient. Remote host said: 550"),
-            Some(Command::Rcpt)
-        );
-        assert_eq!(
-            command("192.0.2.1 failed after I sent the message."),
-            Some(Command::Data)
-        );
-        assert_eq!(command("550 no"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::answer::Meaning;
 use crate::ledger::Suspension;
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use std::time::SystemTime;
 use tracing::{debug, error, info, warn};
 

@@ -1,6 +1,6 @@
 //! What came of asking a platform, and what that means for a suspension (DESIGN 8). Pure: it neither asks nor waits.
 
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::status::StatusCode;
 use std::time::{Duration, SystemTime};

@@ -1,6 +1,6 @@
 //! A platform's outage, told to the operator: when it starts, rarely while it lasts, and when it is over.
 
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use std::time::{Duration, Instant, SystemTime};
 use tracing::{info, warn};
 

@@ -5,10 +5,7 @@
 mod announce;
 mod blocks;
 mod output;
-mod printable;
 
 pub use announce::announce;
-pub use blocks::Blocks;
+pub use blocks::{Blocks, Printing};
 pub use output::{Stream, init};
-pub use printable::Printable;
-pub(crate) use printable::is_harmful;

@@ -12,12 +12,13 @@ mod prototype;
 mod small_disk;
 mod suspending;
 
+use bouncedemails::address::Address;
 use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
 use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger, Outcome, Recorded};
 use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
-use bouncedemails::report::{self, Address, Recipient};
+use bouncedemails::report::{self, Recipient};
 use rusqlite::Connection;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,9 +1,9 @@
 //! The real server on a port of its own, a mailbox behind it, and a client that says lines and reads replies.
 
+use bouncedemails::address::Address;
 use bouncedemails::intake::smtp::{
     Backend, Listener, Message, Protocol, Reply, Room, Settings, Timeouts, converse, serve,
 };
-use bouncedemails::report::Address;
 use parking_lot::{Condvar, Mutex};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

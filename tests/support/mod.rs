@@ -17,6 +17,7 @@ mod ports;
 mod postfix;
 mod process;
 mod raw_amqp;
+mod slow_disk;
 mod small_disk;
 mod wait;
 
@@ -31,6 +32,7 @@ pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
 pub use raw_amqp::{DEEPEST, RawBroker, RawClient, headers, nested_arrays, nested_tables};
+pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};

@@ -19,7 +19,7 @@ fn a_suspension_is_an_empty_post_to_the_percent_encoded_address() {
     ];
     let sound: Vec<&str> = addresses
         .into_iter()
-        .filter(|address| address.parse::<bouncedemails::report::Address>().is_ok())
+        .filter(|address| address.parse::<bouncedemails::address::Address>().is_ok())
         .collect();
     bench.suspend("plain.example", &sound);
     let mut posts = platform.wait_for_posts(sound.len());

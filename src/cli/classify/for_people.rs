@@ -3,8 +3,8 @@
 use crate::cli::verdict::Verdict;
 use crate::diagnosis::{BounceType, Diagnosis};
 use crate::policy::{self, Action};
+use crate::printable::Printable;
 use crate::report::{Kind, Limit, Recipient};
-use crate::telemetry::Printable;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 

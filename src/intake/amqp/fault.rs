@@ -2,7 +2,7 @@
 
 use super::consume::Past;
 use crate::config::Amqp;
-use crate::telemetry::Printable;
+use crate::printable::Printable;
 use lapin::{Error, ErrorKind};
 use std::error::Error as _;
 use std::io;

@@ -3,7 +3,7 @@
 use super::connection::Connection;
 use super::reply::Reply;
 use super::room::Reserved;
-use crate::report::Address;
+use crate::address::Address;
 use std::sync::Arc;
 
 /// A mail with its envelope, as far as anybody needs it.

@@ -4,7 +4,7 @@
 //! around), so the line is checked before it gets to see it.
 
 use super::reply::{self, Reply};
-use crate::report::Address;
+use crate::address::Address;
 use smtp_proto::{
     Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MAIL_RET_FULL, MAIL_RET_HDRS, MAIL_SMTPUTF8,
     MailFrom, RCPT_NOTIFY_DELAY, RCPT_NOTIFY_FAILURE, RCPT_NOTIFY_NEVER, RCPT_NOTIFY_SUCCESS,

@@ -11,11 +11,11 @@
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
 use super::twins::{Place, Standing, Twins};
+use crate::address::Address;
 use crate::config::Platform;
 use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use crate::ledger::Fingerprint;
 use crate::policy::configured_domain;
-use crate::report::Address;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use super::signs::{self, Signs};
 use super::text::Text;
 use super::transcript::Transcript;
 use super::{gist, told};
-use crate::report::address::Address;
+use crate::address::Address;
 use crate::report::types::Recipient;
 use crate::report::words;
 use memchr::memmem;

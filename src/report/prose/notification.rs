@@ -2,9 +2,9 @@
 //!
 //! <https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html>. With event publishing `notificationType` is called `eventType`.
 
-use super::super::address::{self, Address};
 use super::super::types::{Action, Kind, Original, Recipient};
 use super::super::words;
+use crate::address::{self, Address};
 use serde_json::Value;
 
 /// What a notification says.

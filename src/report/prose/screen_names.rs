@@ -6,7 +6,7 @@
 //!         somebody
 //! ```
 
-use crate::report::address::{self, Address};
+use crate::address::{self, Address};
 use crate::report::mail::Mail;
 
 /// The members that the lines name, as addresses of the domain that the mail came from.

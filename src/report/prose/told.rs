@@ -5,12 +5,12 @@ use super::signs::Signs;
 use super::text::{self, Text};
 use super::transcript::{Transcript, is_failure, is_summary};
 use super::{gist, improve};
-use crate::diagnosis::smtp_reply;
-use crate::report::address::Address;
+use crate::address::Address;
 use crate::report::dsn;
 use crate::report::limits::{self, Limit, MAX_RECIPIENTS};
 use crate::report::types::{Action, Recipient};
 use crate::report::words;
+use crate::smtp_reply;
 use std::collections::HashMap;
 
 /// Recipients that the header names; the text gives the words.

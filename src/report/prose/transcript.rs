@@ -10,8 +10,8 @@
 //! recipient, and it ends in "Service unavailable" or the like where the message itself was refused.
 
 use super::named::{Form, Named};
-use crate::report::address::{self, Address};
-use crate::report::types::Command;
+use crate::address::{self, Address};
+use crate::smtp_reply::{self, Command};
 use std::collections::HashMap;
 
 /// The dialogue in a text.
@@ -60,7 +60,7 @@ impl Transcript {
         for (number, line) in lines.iter().enumerate() {
             match Line::of(line) {
                 Line::Us(said) => {
-                    asked = Some((said, command(said)));
+                    asked = Some((said, smtp_reply::spoken_command(said)));
                     heard.clear();
                 }
                 Line::Them(reply) => {
@@ -186,24 +186,6 @@ impl<'x> Line<'x> {
             Line::Other
         }
     }
-}
-
-fn command(said: &str) -> Option<Command> {
-    let word = said.split([' ', ':']).next().unwrap_or_default();
-    let commands = [
-        ("RCPT", Command::Rcpt),
-        ("MAIL", Command::Mail),
-        ("DATA", Command::Data),
-        (".", Command::Data),
-        ("EHLO", Command::Ehlo),
-        ("HELO", Command::Ehlo),
-        ("STARTTLS", Command::Starttls),
-        ("AUTH", Command::Auth),
-    ];
-    let found = commands
-        .into_iter()
-        .find(|(name, _)| word.eq_ignore_ascii_case(name));
-    found.map(|(_, command)| command)
 }
 
 /// The line without the recipient in front, where a reply stands behind it: `554 <a@b>... 550 Host unknown`.

@@ -87,7 +87,7 @@ impl FromStr for Address {
 /// without the dot of the root. What is no domain name in any script is only lower-cased.
 ///
 /// ```
-/// use bouncedemails::report::address::ascii_domain;
+/// use bouncedemails::address::ascii_domain;
 /// assert_eq!(ascii_domain("Bücher.de"), "xn--bcher-kva.de");
 /// assert_eq!(ascii_domain("openHPI.de."), "openhpi.de");
 /// ```
@@ -110,7 +110,7 @@ pub fn ascii_domain(domain: &str) -> Cow<'_, str> {
 /// angle brackets or is a literal. Quoted local parts and UTF-8 (RFC 6531) are read, trailing punctuation is not.
 ///
 /// ```
-/// use bouncedemails::report::address::in_text;
+/// use bouncedemails::address::in_text;
 /// let text = "Mail to 'a.b@example.com' failed: <\"c;d\"@example.org>.";
 /// let found: Vec<String> = in_text(text).map(|address| address.to_string()).collect();
 /// assert_eq!(found, ["a.b@example.com", "\"c;d\"@example.org"]);

@@ -3,11 +3,12 @@
 //! Pure functions over one text each; nothing here knows what a code means. All of them read the text once or twice and
 //! allocate nothing but the result, so that their cost is linear in a length that the caller bounds.
 
-mod command;
+mod refused_command;
+mod types;
 
-pub use command::command;
-
-use crate::report::Status;
+pub(crate) use refused_command::prepare;
+pub use refused_command::{command, spoken_command};
+pub use types::{Command, Status};
 
 /// The SMTP reply code (RFC 5321 section 4.2), 400 to 599, or `None`.
 ///
@@ -15,7 +16,7 @@ use crate::report::Status;
 /// announces it (`said`, `error`). So parts of addresses, dates, sizes and ports do not.
 ///
 /// ```
-/// use bouncedemails::diagnosis::smtp_reply::reply_code;
+/// use bouncedemails::smtp_reply::reply_code;
 /// assert_eq!(reply_code("smtp; 550-5.1.1 no such user"), Some(550));
 /// assert_eq!(reply_code("host mx.example.com[192.0.2.5] said: 452 try later"), Some(452));
 /// assert_eq!(reply_code("larger than 500 MB, see rfc2822 section 550"), None);
@@ -29,7 +30,7 @@ pub fn reply_code(text: &str) -> Option<u16> {
 /// The first that says something wins over an earlier `5.0.0` or `4.0.0`. IP addresses, versions and dates are no codes.
 ///
 /// ```
-/// use bouncedemails::diagnosis::smtp_reply::status;
+/// use bouncedemails::smtp_reply::status;
 /// assert_eq!(status("Sorry, no mailbox here by that name. (#5.1.1)").unwrap().to_string(), "5.1.1");
 /// assert_eq!(status("connection to 5.1.1.7 refused on 4.11.2026"), None);
 /// ```
@@ -48,7 +49,7 @@ pub fn status(text: &str) -> Option<Status> {
 /// repeated in front of each line of a multi-line reply (RFC 5321 section 4.2.1) stands only once, at the start.
 ///
 /// ```
-/// use bouncedemails::diagnosis::smtp_reply::one_line;
+/// use bouncedemails::smtp_reply::one_line;
 /// assert_eq!(one_line("550-5.1.1 The email\n550 5.1.1 account is gone"), "550 5.1.1 The email account is gone");
 /// ```
 pub fn one_line(text: &str) -> String {
