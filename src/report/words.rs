@@ -19,11 +19,9 @@ pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
     recipient.reply_code = smtp_reply::reply_code(&line);
     recipient.command = recipient.command.or_else(|| smtp_reply::command(&line));
     recipient.remote_mta = recipient.remote_mta.take().or_else(|| host(&line));
-    let vague = recipient
-        .status
-        .is_none_or(|status| (status.subject, status.detail) == (0, 0));
-    if vague {
-        recipient.status = smtp_reply::status(&line).or(recipient.status);
+    // A Status field that says something stays: diagnosis weighs it against what the words say.
+    if !recipient.status.is_some_and(|field| field.is_telling()) {
+        recipient.status = smtp_reply::prevailing(smtp_reply::status(&line), recipient.status);
     }
     // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
     if recipient.action == Action::Delayed && line.contains("Envelope expired") {
