@@ -42,8 +42,8 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Rung when there are new suspensions.
     pub bell: Arc<Notify>,
-    /// The log blocks that wait for answers.
-    pub blocks: Arc<Blocks>,
+    /// Where the log block of each mail goes.
+    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -146,13 +146,12 @@ impl Engine {
     }
 
     fn try_record(&self, entries: &[Entry]) -> Result<Vec<Recorded>, LedgerError> {
-        let mut blocks = self.blocks.open();
         let recorded = self
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
             announce(
-                &mut blocks,
+                &self.blocks,
                 entry,
                 recorded,
                 self.handler.temporary_threshold,

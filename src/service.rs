@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::intake::{Delivery, Forget, Ticket};
 use crate::ledger::{InFlight, Ledger, Lock};
 use crate::suspend::{Pace, Stop, Suspender};
-use crate::telemetry::Blocks;
+use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,6 +34,7 @@ pub struct Service {
     recording: watch::Receiver<bool>,
     engine: JoinHandle<()>,
     posting: Option<Posting>,
+    printing: Printing,
 }
 
 /// The suspender, and the lock that lets it post.
@@ -65,8 +66,13 @@ impl Service {
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
+        let (in_a_hurry, ending) = (ledger.clone(), give_up.clone());
+        tokio::spawn(async move {
+            ending.cancelled().await;
+            in_a_hurry.hurry();
+        });
         let bell = Arc::new(Notify::new());
-        let blocks = Arc::new(Blocks::default());
+        let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
         let archive = archive.map(Archive::new);
         if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
@@ -109,6 +115,7 @@ impl Service {
             recording: is_recording,
             engine,
             posting,
+            printing,
         })
     }
 
@@ -160,6 +167,7 @@ impl Service {
             }
             suspender.await.context("the suspender died")?;
         }
+        tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
 }

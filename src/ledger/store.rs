@@ -4,19 +4,29 @@ use super::error::{ErrorKind, LedgerError};
 use super::{handled, schema};
 use crate::intake::Ticket;
 use parking_lot::Mutex;
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 /// How long another process may hold the database before it counts as locked.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long all transactions together may still wait for another process once this one is to end.
+const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
+
+/// How long SQLite waits for a lock in one try. Between two tries it is seen whether this process is to end.
+const ONE_TRY: Duration = Duration::from_millis(50);
+
 /// The database. Clones share one connection; every call blocks, so async code goes through `spawn_blocking`.
 #[derive(Clone)]
-pub struct Ledger(Arc<Mutex<Store>>);
+pub struct Ledger {
+    store: Arc<Mutex<Store>>,
+    /// Until when a locked database is waited for, once this process is to end.
+    end: Arc<OnceLock<Instant>>,
+}
 
 pub(super) struct Store {
     file: PathBuf,
@@ -24,6 +34,8 @@ pub(super) struct Store {
     connection: Option<Opened>,
     /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
     pub forgotten: VecDeque<Ticket>,
+    /// As in [`Ledger`].
+    end: Arc<OnceLock<Instant>>,
 }
 
 struct Opened {
@@ -39,18 +51,27 @@ impl Ledger {
     /// Says what is wrong with the file or its folder, and what to do.
     pub fn open(file: &Path) -> Result<Ledger, LedgerError> {
         let opened = open(file, OpenFlags::SQLITE_OPEN_CREATE)?;
+        let end = Arc::new(OnceLock::new());
         let store = Store {
             file: file.to_owned(),
             connection: Some(opened),
             forgotten: VecDeque::new(),
+            end: end.clone(),
         };
-        Ok(Ledger(Arc::new(Mutex::new(store))))
+        let store = Arc::new(Mutex::new(store));
+        Ok(Ledger { store, end })
+    }
+
+    /// To be called when this process is to end: from now on, whoever waits or will wait for another process that holds the database
+    /// locked gets [`ErrorKind::Busy`] 2 s from now at the latest, instead of 5 s after each began to wait.
+    pub fn hurry(&self) {
+        let _ = self.end.set(Instant::now() + PATIENCE_AT_THE_END);
     }
 
     /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Written to disk with the next
     /// batch of mails, or by [`Ledger::write_forgotten`]; should it get lost, that matters only for mails that are equal to the byte.
     pub fn forget(&self, tickets: &[Ticket]) {
-        self.0.lock().forgotten.extend(tickets);
+        self.store.lock().forgotten.extend(tickets);
     }
 
     /// Writes to disk what [`Ledger::forget`] was told.
@@ -59,7 +80,7 @@ impl Ledger {
     /// As for every transaction. Then nothing is lost: it is written with the next one.
     pub fn write_forgotten(&self) -> Result<(), LedgerError> {
         // Locked anew for each part, so that mails need not wait for all of them.
-        while !self.0.lock().write_forgotten()? {}
+        while !self.store.lock().write_forgotten()? {}
         Ok(())
     }
 
@@ -68,7 +89,7 @@ impl Ledger {
         &self,
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.0.lock().write(work)
+        self.store.lock().write(work)
     }
 
     /// Runs `work`, which only reads.
@@ -76,12 +97,12 @@ impl Ledger {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.0.lock().using(|connection| work(connection))
+        self.store.lock().using(|connection| work(connection))
     }
 
     /// The store itself, for what needs more than a transaction.
     pub(super) fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
-        self.0.lock()
+        self.store.lock()
     }
 }
 
@@ -90,8 +111,9 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
+        let end = self.end.clone();
         self.using(|connection| {
-            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let tx = begin(connection, &end)?;
             let result = work(&tx)?;
             tx.commit()?;
             Ok(result)
@@ -151,6 +173,26 @@ impl Drop for Store {
     }
 }
 
+/// Begins a transaction that may write, once no other process does.
+fn begin<'a>(
+    connection: &'a Connection,
+    end: &OnceLock<Instant>,
+) -> rusqlite::Result<Transaction<'a>> {
+    let begun = Instant::now();
+    loop {
+        // "Unchecked" by the borrow checker alone: no other transaction is open on the connection.
+        let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate);
+        let is_busy = tx
+            .as_ref()
+            .is_err_and(|error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy));
+        let patience = begun + PATIENCE;
+        let until = end.get().map_or(patience, |end| patience.min(*end));
+        if !is_busy || Instant::now() >= until {
+            return tx;
+        }
+    }
+}
+
 fn open(file: &Path, create: OpenFlags) -> Result<Opened, LedgerError> {
     let fault = |error: rusqlite::Error| LedgerError::from_sqlite(file, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
@@ -169,6 +211,7 @@ fn open(file: &Path, create: OpenFlags) -> Result<Opened, LedgerError> {
         )
         .map_err(fault)?;
     schema::migrate(&mut connection, file)?;
+    connection.busy_timeout(ONE_TRY).map_err(fault)?;
     let identity = identity(file)?;
     Ok(Opened {
         connection,

@@ -103,7 +103,7 @@ impl Suspender {
         handler: &Handler,
         ledger: Ledger,
         bell: Arc<Notify>,
-        blocks: Arc<Blocks>,
+        blocks: Blocks,
         pace: Pace,
     ) -> Result<Suspender, ClientError> {
         let (recorder, attempts) = mpsc::unbounded_channel();

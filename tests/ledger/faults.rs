@@ -3,6 +3,7 @@
 use super::*;
 use crate::small_disk::SmallDisk;
 use bouncedemails::ledger::{ErrorKind, LedgerError};
+use std::time::Instant;
 
 fn failure(bench: &Bench) -> LedgerError {
     match Ledger::open(&bench.file()) {
@@ -71,6 +72,39 @@ fn a_database_that_another_process_locks_is_busy() {
     assert_eq!(error.kind, ErrorKind::Busy, "{error}");
     other.execute_batch("ROLLBACK").expect("freed");
     bench.bounce(&ledger, "dead@example.com", Reason::UserUnknown);
+}
+
+#[test]
+fn a_locked_database_holds_up_the_end_of_the_process_for_two_seconds_in_all() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    let other = bench.sql();
+    other.execute_batch("BEGIN IMMEDIATE").expect("locked");
+    let batches: Vec<Entry> = (0..4)
+        .map(|number| bench.entry(&format!("{number}@example.com"), Reason::UserUnknown))
+        .collect();
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = batches
+            .iter()
+            .map(|entry| {
+                let batch = std::slice::from_ref(entry);
+                scope.spawn(|| ledger.record(batch, &bench.handler, bench.now))
+            })
+            .collect();
+        ledger.hurry();
+        for waiting in waiting {
+            let error = waiting.join().expect("no panic").expect_err("it is locked");
+            assert_eq!(error.kind, ErrorKind::Busy, "{error}");
+        }
+    });
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    other.execute_batch("ROLLBACK").expect("freed");
+    bench.record(&ledger, &batches);
 }
 
 #[test]

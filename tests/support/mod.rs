@@ -16,6 +16,7 @@ mod platform;
 mod ports;
 mod postfix;
 mod process;
+mod slow_disk;
 mod small_disk;
 mod wait;
 
@@ -29,6 +30,7 @@ pub use platform::{Answer, Platform, Request, accept};
 pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
+pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};
