@@ -113,6 +113,7 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         diagnoses: vec![Diagnosis {
             reason,
             bounce_type: reason.bounce_type(),
+            status: "5.1.1".parse().ok(),
             evidence: "rule 'user unknown' in Diagnostic-Code".to_owned(),
         }],
         decision: Decision::Act {

@@ -44,6 +44,7 @@ fn diagnosis(reason: Reason) -> Diagnosis {
     Diagnosis {
         reason,
         bounce_type: reason.bounce_type(),
+        status: "5.1.1".parse().ok(),
         evidence: "its words".to_owned(),
     }
 }

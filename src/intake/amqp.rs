@@ -5,7 +5,9 @@
 
 mod consume;
 mod fault;
+mod frames;
 mod session;
+mod stream;
 mod tickets;
 
 use super::{Delivery, Forget};

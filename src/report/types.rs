@@ -84,7 +84,8 @@ pub struct Recipient {
     pub original_recipient: Option<Address>,
     /// What became of it (`Action`, section 2.3.3).
     pub action: Action,
-    /// The enhanced status code (`Status`, section 2.3.4, or found in the text).
+    /// The enhanced status code as the report gives it (`Status`, section 2.3.4), or found in the text where that says
+    /// nothing. Which one decided stands in the diagnosis.
     pub status: Option<Status>,
     /// The SMTP reply code that was found in the diagnostic text: 400 to 599.
     pub reply_code: Option<u16>,

@@ -31,16 +31,14 @@ impl Said {
         })
     }
 
-    /// Takes it as what was said of `recipient`. A status that is more telling than `5.0.0` stays.
+    /// Takes it as what was said of `recipient`.
     pub(in crate::report) fn about(&self, recipient: &mut Recipient) {
         recipient.reply_code = self.reply_code;
         recipient.command = recipient.command.or(self.command);
         recipient.remote_mta = recipient.remote_mta.take().or_else(|| self.host.clone());
-        let vague = recipient
-            .status
-            .is_none_or(|status| (status.subject, status.detail) == (0, 0));
-        if vague {
-            recipient.status = self.status.or(recipient.status);
+        // A Status field that says something stays: diagnosis weighs it against what the words say.
+        if !recipient.status.is_some_and(|field| field.is_telling()) {
+            recipient.status = smtp_reply::prevailing(self.status, recipient.status);
         }
         // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
         if recipient.action == Action::Delayed && self.line.contains("Envelope expired") {

@@ -136,6 +136,7 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
     let diagnosis = Diagnosis {
         reason,
         bounce_type: reason.bounce_type(),
+        status: report.recipients[0].status,
         evidence: "rule 'no such user' in Diagnostic-Code".to_owned(),
     };
     let action = match diagnosis.bounce_type {
