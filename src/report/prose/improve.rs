@@ -21,7 +21,8 @@ pub(in crate::report) fn improve(said: &str, recipients: &mut [Recipient]) {
     };
     let lacks_words = || recipients.iter().any(words::are_poor);
     let lacks_command = || recipients.iter().any(|known| known.command.is_none());
-    if !says_more && !lacks_words() && !(lacks_command() && names_command()) {
+    let is_of_use = says_more || lacks_words() || lacks_command() && names_command();
+    if !is_of_use {
         return;
     }
     let text = Text::read(said);
