@@ -141,7 +141,7 @@ fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause
         status: diagnosis
             .and_then(|d| d.status)
             .map(|status| status.to_string()),
-        diagnostic: recipient.and_then(|r| r.diagnostic.clone()),
+        diagnostic: recipient.and_then(|r| r.diagnostic.as_deref().map(str::to_owned)),
         message_id: report.and_then(|report| report.original.message_id.clone()),
     }
 }
