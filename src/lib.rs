@@ -3,7 +3,7 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
-//! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
+//! - [`address`], [`backoff`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
 //! - [`intake`]: how mail arrives
@@ -21,6 +21,7 @@
 
 pub mod address;
 pub mod archive;
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;
