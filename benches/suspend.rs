@@ -133,7 +133,7 @@ struct Running {
 impl Running {
     fn start(ledger: Ledger, handler: Handler) -> Running {
         let bell: Arc<Notify> = Arc::default();
-        let blocks = Arc::new(Blocks::default());
+        let blocks = Blocks::default();
         let pace = Pace::default();
         let suspender = Suspender::new(&handler, ledger.clone(), bell.clone(), blocks, pace)
             .expect("HTTP can be set up");

@@ -4,6 +4,7 @@
 //! holds it.
 
 use crate::archive::Archive;
+use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
@@ -24,9 +25,11 @@ use tracing::{error, info, warn};
 /// The most mails that one transaction takes: beyond some hundreds a larger one gains nothing, but makes each mail wait longer.
 const MOST_AT_ONCE: usize = 512;
 
-/// How long a storage fault is waited out before the next try, doubling in between.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a storage fault is waited out before the next try.
+const STORAGE_WAIT: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(5),
+};
 
 /// What the loop works with.
 pub struct Engine {
@@ -42,8 +45,8 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Rung when there are new suspensions.
     pub bell: Arc<Notify>,
-    /// The log blocks that wait for answers.
-    pub blocks: Arc<Blocks>,
+    /// Where the log block of each mail goes.
+    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -109,7 +112,7 @@ impl Engine {
     /// Records a batch, waiting out storage faults; none when told to stop meanwhile.
     fn record(&self, entries: &[Entry], runtime: &Handle) -> Option<Vec<Recorded>> {
         let mut fault: Option<Instant> = None;
-        let mut wait = FIRST_WAIT;
+        let mut tries = 0;
         loop {
             match self.try_record(entries) {
                 Ok(recorded) => {
@@ -129,6 +132,8 @@ impl Engine {
                         );
                         fault = Some(Instant::now());
                     }
+                    tries += 1;
+                    let wait = STORAGE_WAIT.wait(tries, fastrand::f64());
                     let stopped = runtime.block_on(async {
                         tokio::time::timeout(wait, self.shutdown.cancelled())
                             .await
@@ -139,20 +144,18 @@ impl Engine {
                         warn!("{count} mails could not be recorded and are given back.");
                         return None;
                     }
-                    wait = LONGEST_WAIT.min(wait * 2);
                 }
             }
         }
     }
 
     fn try_record(&self, entries: &[Entry]) -> Result<Vec<Recorded>, LedgerError> {
-        let mut blocks = self.blocks.open();
         let recorded = self
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
             announce(
-                &mut blocks,
+                &self.blocks,
                 entry,
                 recorded,
                 self.handler.temporary_threshold,

@@ -10,7 +10,7 @@ use crate::engine::Engine;
 use crate::intake::{Delivery, Forget, Ticket};
 use crate::ledger::{InFlight, Ledger, Lock};
 use crate::suspend::{Pace, Stop, Suspender};
-use crate::telemetry::Blocks;
+use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,6 +34,7 @@ pub struct Service {
     recording: watch::Receiver<bool>,
     engine: JoinHandle<()>,
     posting: Option<Posting>,
+    printing: Printing,
 }
 
 /// The suspender, and the lock that lets it post.
@@ -71,7 +72,7 @@ impl Service {
             in_a_hurry.hurry();
         });
         let bell = Arc::new(Notify::new());
-        let blocks = Arc::new(Blocks::default());
+        let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
         let archive = archive.map(Archive::new);
         if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
@@ -114,6 +115,7 @@ impl Service {
             recording: is_recording,
             engine,
             posting,
+            printing,
         })
     }
 
@@ -165,6 +167,7 @@ impl Service {
             }
             suspender.await.context("the suspender died")?;
         }
+        tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
 }

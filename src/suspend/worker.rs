@@ -34,7 +34,7 @@ const MOST_IN_HAND: usize = 4 * BATCH;
 pub(super) struct Common {
     pub ledger: Ledger,
     pub bell: Arc<Notify>,
-    pub blocks: Arc<Blocks>,
+    pub blocks: Blocks,
     pub recorder: mpsc::UnboundedSender<Attempt>,
     pub max_age: Duration,
     pub pace: Pace,
@@ -114,7 +114,6 @@ impl Worker {
         let bell = self.common.bell.clone();
         let mut rung = pin!(bell.notified());
         loop {
-            self.common.blocks.release();
             let leave = self.breaker.leave(Instant::now());
             self.post(leave);
             self.look(leave);
@@ -398,7 +397,7 @@ mod tests {
         let common = Common {
             ledger: Ledger::open(&folder.join("bounced_emails.db")).unwrap(),
             bell: Arc::default(),
-            blocks: Arc::default(),
+            blocks: Blocks::default(),
             recorder,
             max_age: Duration::from_secs(1),
             pace: Pace::default(),

@@ -1,16 +1,19 @@
 //! One recorded mail → its block and its outcome lines.
 
-use super::blocks::{Line, Opening};
+use super::blocks::{Blocks, Line};
 use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling};
 use crate::printable::Printable;
 use tracing::{debug, info, warn};
 
+/// The block of a mail shows so many recipients: thousands that one mail names are no help to a person.
+const MOST_IN_BLOCK: usize = 100;
+
 /// Logs what became of a mail: its block (DESIGN 9), which waits for the platform's answers, and one line for each outcome.
 /// `threshold` is the number of soft bounces that an address may have.
-pub fn announce(blocks: &mut Opening<'_>, entry: &Entry, recorded: &Recorded, threshold: u32) {
-    if tracing::enabled!(tracing::Level::DEBUG) {
+pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: u32) {
+    if blocks.are_wanted() {
         blocks.block(block(entry, recorded));
     }
     let source = entry.mail.source.to_string();
@@ -102,7 +105,7 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
     }
     match (&recorded.outcome, &entry.decision) {
         (Outcome::Acted(effects), Decision::Act { rulings, .. }) => {
-            for (ruling, effect) in rulings.iter().zip(effects) {
+            for (ruling, effect) in rulings.iter().zip(effects).take(MOST_IN_BLOCK) {
                 let (word, awaits) = match effect {
                     Effect::Suspending { id, .. } => ("Permanent:", Some(*id)),
                     Effect::Joined(_) => ("Permanent:", None),
@@ -119,6 +122,10 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                         None,
                     );
                 }
+            }
+            let more = effects.len().saturating_sub(MOST_IN_BLOCK);
+            if more > 0 {
+                line(format!("And:       {more} more"), None);
             }
         }
         (Outcome::Duplicate, _) => line("Duplicate: recorded before".to_owned(), None),

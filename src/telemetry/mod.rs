@@ -7,5 +7,5 @@ mod blocks;
 mod output;
 
 pub use announce::announce;
-pub use blocks::Blocks;
+pub use blocks::{Blocks, Printing};
 pub use output::{Stream, init};

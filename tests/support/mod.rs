@@ -16,6 +16,8 @@ mod platform;
 mod ports;
 mod postfix;
 mod process;
+mod raw_amqp;
+mod slow_disk;
 mod small_disk;
 mod wait;
 
@@ -29,6 +31,8 @@ pub use platform::{Answer, Platform, Request, accept};
 pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
+pub use raw_amqp::{DEEPEST, RawBroker, RawClient, headers, nested_arrays, nested_tables};
+pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;
 pub use tempfile::TempDir;
 pub use wait::{PATIENCE, eventually};

@@ -1,11 +1,12 @@
 //! A suspender with a ledger of its own, quick where the service is patient, and what it logs.
 
 use super::support::{Configuration, PATIENCE, TempDir, temp_dir};
+use bouncedemails::backoff::Backoff;
 use bouncedemails::config::{self, Handler};
 use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
 use bouncedemails::policy::{Action, Decision, Ruling};
-use bouncedemails::suspend::{Backoff, Pace, Stop, Suspender, Timeouts};
+use bouncedemails::suspend::{Pace, Stop, Suspender, Timeouts};
 use bouncedemails::telemetry::Blocks;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;
@@ -47,7 +48,7 @@ pub struct Bench {
     pub handler: Handler,
     pub ledger: Ledger,
     pub bell: Arc<Notify>,
-    pub blocks: Arc<Blocks>,
+    pub blocks: Blocks,
     pub runtime: Runtime,
     pub log: &'static Log,
     _folder: TempDir,
@@ -83,7 +84,7 @@ impl Bench {
             handler,
             ledger,
             bell: Arc::new(Notify::new()),
-            blocks: Arc::new(Blocks::default()),
+            blocks: Blocks::default(),
             runtime,
             log,
             _folder: folder,
