@@ -100,7 +100,7 @@ impl Bench {
             let address: Address = address.parse().expect("an address");
             report.recipients.push(Recipient {
                 address: address.clone(),
-                diagnostic: Some(diagnostic.to_owned()),
+                diagnostic: Some(diagnostic.into()),
                 ..recipient.clone()
             });
             rulings.push(Ruling {
