@@ -70,9 +70,12 @@ pub struct Handler {
     /// Temporary failures that are older no longer count; unset, all count.
     #[serde(default)]
     pub temporary_window: Option<Period>,
-    /// For how long the history of bounces is kept.
+    /// For how long the history of mails and bounces is kept.
     #[serde(default = "defaults::history_max_age")]
     pub history_max_age: Period,
+    /// How large it may be: beyond, the oldest goes.
+    #[serde(default = "defaults::history_max_size")]
+    pub history_max_size: ByteSize,
     /// How many mails that could not be handled are kept.
     #[serde(
         default = "defaults::quarantine_max_count",
@@ -108,6 +111,9 @@ mod defaults {
     }
     pub fn history_max_age() -> Period {
         Period(90 * DAY)
+    }
+    pub fn history_max_size() -> ByteSize {
+        ByteSize::gb(1)
     }
     pub fn quarantine_max_count() -> u32 {
         10_000

@@ -3,7 +3,7 @@
 
 use super::Entry;
 use crate::mail::{Fingerprint, Ticket};
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// A giver that has not come back for so long (30 days, in milliseconds) won't.
 const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -52,10 +52,17 @@ pub(super) fn forget(
 
 /// Deletes a few rows whose givers never came back.
 pub(super) fn prune(tx: &Transaction, now: i64, most: usize) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "DELETE FROM handled WHERE at < ?1 AND ticket IN (SELECT ticket FROM handled ORDER BY ticket LIMIT ?2)",
-    )?
-    .execute(params![now.saturating_sub(LONGEST), most])?;
+    let before = now.saturating_sub(LONGEST);
+    let oldest: Option<i64> = tx
+        .prepare_cached("SELECT at FROM handled WHERE ticket = (SELECT min(ticket) FROM handled)")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    if oldest.is_some_and(|oldest| oldest < before) {
+        tx.prepare_cached(
+            "DELETE FROM handled WHERE ticket < (SELECT min(ticket) FROM handled) + ?2 AND at < ?1",
+        )?
+        .execute(params![before, most])?;
+    }
     Ok(())
 }
 

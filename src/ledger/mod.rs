@@ -33,7 +33,7 @@ pub use by_hand::Reset;
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
 pub use lock::{Lock, LockError};
-pub use lookup::{Bounce, Counter, Known, Permanent, Told};
+pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Settlement, Suspension};

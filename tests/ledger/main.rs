@@ -6,8 +6,11 @@ mod counting;
 mod faults;
 mod in_flight;
 mod keeping;
+mod mails;
 mod once;
 mod prototype;
+mod pruning;
+mod queries;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 mod suspending;
@@ -84,6 +87,33 @@ impl Bench {
         entry(raw.as_bytes(), address, reason, Repeat::No)
     }
 
+    /// A mail that names so many addresses, each with these words, all of them recorded and no more.
+    fn of_many(&mut self, recipients: usize, diagnostic: &str) -> Entry {
+        let mut entry = self.entry("x@example.com", Reason::Blocked);
+        let report = entry.report.as_mut().expect("a report");
+        let Decision::Act { rulings, .. } = &mut entry.decision else {
+            panic!("nothing is done");
+        };
+        let (recipient, ruling) = (report.recipients.remove(0), rulings.remove(0));
+        for number in 0..recipients {
+            let address = format!("{number}.{}@example.com", self.mails);
+            let address: Address = address.parse().expect("an address");
+            report.recipients.push(Recipient {
+                address: address.clone(),
+                diagnostic: Some(diagnostic.into()),
+                ..recipient.clone()
+            });
+            rulings.push(Ruling {
+                address,
+                diagnosis: Some(0),
+                action: Action::Ignore,
+                why: format!("{}: {diagnostic}", ruling.why),
+            });
+        }
+        entry.diagnoses = vec![entry.diagnoses.remove(0); recipients];
+        entry
+    }
+
     /// A mail for quarantine.
     fn stray(&mut self, why: Unhandled, raw: &[u8]) -> Entry {
         let mail = mail(raw, Repeat::No);
@@ -156,6 +186,14 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
             rulings: vec![ruling],
         },
     }
+}
+
+/// The one number that a query of an operator finds.
+fn count(bench: &Bench, query: &str) -> u32 {
+    bench
+        .sql()
+        .query_row(query, [], |row| row.get(0))
+        .expect(query)
 }
 
 fn days(count: u32) -> Period {
