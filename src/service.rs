@@ -32,7 +32,7 @@ pub struct Service {
     pub ledger: Ledger,
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
-    engine: JoinHandle<()>,
+    engine: JoinHandle<std::io::Result<()>>,
     posting: Option<Posting>,
     printing: Printing,
 }
@@ -86,7 +86,7 @@ impl Service {
             handler: handler.clone(),
             rules: Arc::new(rules),
             ledger: ledger.clone(),
-            in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
+            in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,
             bell: bell.clone(),
             blocks: blocks.clone(),
@@ -156,7 +156,8 @@ impl Service {
     /// When the engine or the suspender died.
     pub async fn finish(self, ending: Ending) -> anyhow::Result<()> {
         drop(self.inbox);
-        self.engine.await.context("the engine died")?;
+        let engine = self.engine.await.context("the engine died")?;
+        engine.context("the system gives no threads to read mails on")?;
         if let Some(Posting {
             suspender, stop, ..
         }) = self.posting
