@@ -222,7 +222,8 @@ fn time_doubles_with_the_size() {
     let own = |n: usize| format!("u{n}@example.org,");
     let numbered =
         |each: &dyn Fn(usize) -> String, size: usize| (0..size / 20).map(each).collect::<String>();
-    let cases: [(&str, &dyn Fn(usize) -> Vec<u8>); 6] = [
+    type OfSize<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+    let cases: [(&str, OfSize<'_>); 6] = [
         ("codes without an end", &|size| {
             filled(&format!("{HEAD}{}", PLACES[9].1), "\\x{", "\n--b--\n", size)
         }),
