@@ -13,6 +13,7 @@
 //! - [`super::amazon_ses`]: Amazon writes JSON
 
 mod aol;
+mod block;
 mod body;
 mod dialogue;
 mod dovecot;
@@ -26,7 +27,7 @@ mod templates;
 use super::diagnostic;
 use super::limits::{self, Limit};
 use super::mime::Mail;
-use super::sender::Sender;
+use super::sender::{Machine, Sender};
 use super::types::{Kind, Recipient};
 use crate::address::{self, Address};
 use body::Text;
@@ -70,7 +71,11 @@ pub(super) fn read<'x>(
 ) -> Option<Found<'x>> {
     let text = Text::read(said);
     let sender = Sender::of(mail);
-    let signs = templates::read(&text.lines);
+    let mut signs = templates::read(&text.lines);
+    signs.delayed |= sender.is_delay;
+    if !is_from_machine(mail, &sender, signs, &text) {
+        return None;
+    }
     let failed = failed_header(mail, limits);
     let suspicious = sender.is_daemon || sender.subject.is_some();
     let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
@@ -109,6 +114,10 @@ pub(super) fn read<'x>(
         recipients.extend(mentioned(mail, &text, signs));
     }
     recipients::take_explanation(&mut recipients, &text.lines);
+    // A notice in a language that nobody knows here may also tell of a success: only a code says that it failed.
+    if !certain && sender.subject.is_none() {
+        recipients.retain(|recipient| recipient.reply_code.is_some() || recipient.status.is_some());
+    }
     if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
         return None;
     }
@@ -126,6 +135,17 @@ pub(super) fn read<'x>(
         signs,
         explanation: explanation::of(&text.lines),
     })
+}
+
+/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an answer to a mail
+/// that it quotes, with something of its own in front and nothing returned. A forward is believed where it holds the fields of
+/// a report.
+fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'_>) -> bool {
+    match sender.machine {
+        Machine::Certain => true,
+        Machine::Likely => !text.is_quoted && (signs.leads || mail.returned().is_some()),
+        Machine::No => sender.is_forward && recipients::has_fields(text),
+    }
 }
 
 /// The addresses in `X-Failed-Recipients` (Exim, Google).

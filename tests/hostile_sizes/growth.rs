@@ -166,6 +166,13 @@ fn cases() -> Vec<(String, Make)> {
     cases
 }
 
+/// How large the repeated tokens become: an unoptimised build is twenty times slower.
+const SIZE: usize = if cfg!(debug_assertions) {
+    128 * KB
+} else {
+    2 * MB
+};
+
 /// For eight times the size: between eight and sixty-four.
 const MOST_TIMES: f64 = 24.0;
 
@@ -204,7 +211,7 @@ fn eight_times_the_size_takes_eight_times_as_long() {
         let (one, other) = cases.split_at(cases.len() / 2);
         let check = |cases: &[(String, Make)]| -> Vec<String> {
             let check = |(name, make): &(String, Make)| {
-                Some(format!("{name}: {}", out_of_proportion(make, MB)?))
+                Some(format!("{name}: {}", out_of_proportion(make, SIZE)?))
             };
             cases.iter().filter_map(check).collect()
         };

@@ -2,10 +2,10 @@
 
 use super::body::{self, Text};
 use super::dialogue::{Transcript, is_failure, is_summary};
-use super::explanation;
 use super::merge::{self, fresh, transcript_heading};
 use super::named_addresses::{self, Form, Named};
 use super::templates::Signs;
+use super::{block, explanation};
 use crate::address::Address;
 use crate::report::diagnostic::{self, Said};
 use crate::report::dsn;
@@ -135,10 +135,15 @@ fn without_transcript<'a, 'x>(lines: &'a [&'x str]) -> &'a [&'x str] {
     &lines[..end]
 }
 
+/// Whether RFC 3464 fields stand in the text.
+pub(super) fn has_fields(text: &Text<'_>) -> bool {
+    let starts = |line: &&str| body::starts_with(line.trim_start(), "final-recipient:");
+    text.lines.iter().any(starts)
+}
+
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
 fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
-    let starts = |line: &&str| body::starts_with(line.trim_start(), "final-recipient:");
-    if !text.lines.iter().any(starts) {
+    if !has_fields(text) {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -157,11 +162,29 @@ fn from_lines(
     let mut recipient = fresh(named.address.clone(), signs, Some(named.line));
     recipient.original_recipient.clone_from(&named.original);
     let inline = &lines[named.line][named.words_from..];
-    diagnostic::take(&mut recipient, &explanation::behind(inline, below));
-    // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
-    let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
-    if let Some(reply) = below.iter().position(is_reply) {
-        diagnostic::take(&mut recipient, &explanation::behind("", &below[reply..]));
+    // Behind three dots Sendmail says only what it did; why stands around it.
+    let is_summed_up = lines[named.line][..named.words_from].ends_with("...");
+    if named.form == Form::Leads && !is_summed_up {
+        let end = block::end(lines, named.line, named.words_from);
+        diagnostic::take(
+            &mut recipient,
+            &explanation::all(inline, &lines[named.line + 1..end]),
+        );
+    }
+    if diagnostic::are_poor(&recipient) {
+        diagnostic::take(&mut recipient, &explanation::behind(inline, below));
+        // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
+        let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
+        if let Some(reply) = below.iter().position(is_reply) {
+            diagnostic::take(&mut recipient, &explanation::behind("", &below[reply..]));
+        }
+    }
+    // In a list of fields, one says why; the others are no words about the failure.
+    if named.form == Form::Announced
+        && recipient.reply_code.is_none()
+        && let Some(reason) = explanation::reason_field(lines, named.line)
+    {
+        diagnostic::take(&mut recipient, &reason);
     }
     // What the remote said beats all summaries.
     if let Some(reply) = transcript.about(&recipient.address) {
