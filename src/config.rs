@@ -88,6 +88,12 @@ pub struct Handler {
     /// For how long they are kept.
     #[serde(default = "defaults::quarantine_max_age")]
     pub quarantine_max_age: Period,
+    /// How many addresses one mail may suspend; one that would suspend more is held in quarantine.
+    #[serde(
+        default = "defaults::brake_per_mail",
+        deserialize_with = "values::count"
+    )]
+    pub brake_per_mail: u32,
     /// For how long a platform that does not answer is tried.
     #[serde(default = "defaults::suspension_max_age")]
     pub suspension_max_age: Period,
@@ -117,6 +123,9 @@ mod defaults {
     }
     pub fn quarantine_max_age() -> Period {
         Period(90 * DAY)
+    }
+    pub fn brake_per_mail() -> u32 {
+        20
     }
     pub fn suspension_max_age() -> Period {
         Period(7 * DAY)

@@ -8,7 +8,7 @@ use super::text::{bounded, millis};
 use super::{Effect, Entry};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::policy::Decision;
+use crate::policy::{Decision, Unhandled};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -46,19 +46,28 @@ impl<'a> History<'a> {
         })
     }
 
-    /// Notes a mail; returns its row.
-    pub fn mail(&mut self, entry: &Entry, source: &str) -> rusqlite::Result<i64> {
+    /// Notes a mail, which may be `held` by the brake instead of acted on; returns its row.
+    pub fn mail(
+        &mut self,
+        entry: &Entry,
+        source: &str,
+        held: Option<&Unhandled>,
+    ) -> rusqlite::Result<i64> {
         let report = entry.report.as_ref();
         let kind = report.map_or_else(|| "unread".to_owned(), |report| report.kind.to_string());
-        let (decision, platform, evidence) = match &entry.decision {
-            Decision::Act { platform, .. } => {
+        let (decision, platform, evidence) = match (&entry.decision, held) {
+            (Decision::Act { platform, .. }, Some(why)) => {
+                let evidence = Cow::Owned(why.to_string());
+                ("quarantine", Some(platform.as_str()), evidence)
+            }
+            (Decision::Act { platform, .. }, None) => {
                 let evidence = report.map_or("", |report| report.evidence.as_str());
                 ("act", Some(platform.as_str()), Cow::Borrowed(evidence))
             }
-            Decision::Ignore { platform, why } => {
+            (Decision::Ignore { platform, why }, _) => {
                 ("ignore", platform.as_deref(), Cow::Borrowed(why.as_str()))
             }
-            Decision::Quarantine { why } => ("quarantine", None, Cow::Owned(why.to_string())),
+            (Decision::Quarantine { why }, _) => ("quarantine", None, Cow::Owned(why.to_string())),
         };
         let envelope = report.map(|report| &report.envelope);
         let source = bounded(source);

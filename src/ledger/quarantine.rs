@@ -4,7 +4,6 @@ use super::text::{bounded, millis, time};
 use super::{Entry, Ledger, LedgerError};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::policy::Decision;
 use crate::report::limits::MAX_READ;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -17,16 +16,14 @@ use std::time::SystemTime;
 pub(super) struct Packed(Vec<u8>);
 
 impl Packed {
-    /// Compresses a mail that is for quarantine; none for others.
-    pub fn of(entry: &Entry) -> Option<Packed> {
-        matches!(entry.decision, Decision::Quarantine { .. }).then(|| {
-            let raw = &entry.mail.raw;
-            let raw = &raw[..raw.len().min(MAX_READ)];
-            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-            // Writing into memory does not fail.
-            let packed = packer.write_all(raw).and_then(|()| packer.finish());
-            Packed(packed.unwrap_or_default())
-        })
+    /// Compresses a mail.
+    pub fn of(entry: &Entry) -> Packed {
+        let raw = entry.mail.raw();
+        let raw = &raw[..raw.len().min(MAX_READ)];
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing into memory does not fail.
+        let packed = packer.write_all(raw).and_then(|()| packer.finish());
+        Packed(packed.unwrap_or_default())
     }
 }
 
@@ -43,7 +40,7 @@ pub(super) fn put(
     let raw = packed.map_or(&[][..], |packed| &packed.0);
     let recipients: Vec<&str> = entry
         .mail
-        .envelope_recipients
+        .envelope_recipients()
         .iter()
         .map(Address::as_str)
         .collect();
@@ -55,7 +52,7 @@ pub(super) fn put(
         millis(now),
         mail,
         bounded(why),
-        bounded(&entry.mail.source.to_string()),
+        bounded(&entry.mail.source().to_string()),
         envelope.and_then(|e| e.from.as_deref()).map(bounded),
         envelope.and_then(|e| e.subject.as_deref()).map(bounded),
         recipients.join(" "),

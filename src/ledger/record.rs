@@ -8,8 +8,8 @@ use super::text::millis;
 use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, in_flight, prune};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::intake::{Repeat, Source};
-use crate::policy::{Action, Decision, Ruling};
+use crate::mail::{Repeat, Source};
+use crate::policy::{self, Action, Decision, Ruling, Unhandled};
 use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
@@ -26,7 +26,13 @@ impl Ledger {
         now: SystemTime,
     ) -> Result<Vec<Recorded>, LedgerError> {
         // Compressed before the database is locked.
-        let packed: Vec<Option<Packed>> = entries.iter().map(Packed::of).collect();
+        let may_be_quarantined = |entry: &Entry| match &entry.decision {
+            Decision::Quarantine { .. } => true,
+            Decision::Act { rulings, .. } => may_be_held(entry, rulings, handler),
+            Decision::Ignore { .. } => false,
+        };
+        let pack = |entry: &Entry| may_be_quarantined(entry).then(|| Packed::of(entry));
+        let packed: Vec<Option<Packed>> = entries.iter().map(pack).collect();
         let (recorded, pruned) = self.write_and_forget(|tx| {
             let mut batch = Batch {
                 tx,
@@ -67,11 +73,18 @@ impl Batch<'_> {
             return Ok(Recorded { ticket, outcome });
         }
         let ticket = handled::note(tx, entry, millis(now))?;
-        if let Source::Quarantine(id) = entry.mail.source {
+        if let Source::Quarantine(id) = *entry.mail.source() {
             quarantine::delete(tx, id)?;
         }
-        let source = entry.mail.source.to_string();
-        let mail = self.history.mail(entry, &source)?;
+        let source = entry.mail.source().to_string();
+        if let Some(why) = self.brake(entry)? {
+            let said = why.to_string();
+            let mail = self.history.mail(entry, &source, Some(&why))?;
+            let id = quarantine::put(tx, entry, mail, &said, packed, now)?;
+            let outcome = Outcome::Held { id, why };
+            return Ok(Recorded { ticket, outcome });
+        }
+        let mail = self.history.mail(entry, &source, None)?;
         let outcome = match &entry.decision {
             Decision::Act { platform, rulings } => {
                 let mut effects = Vec::with_capacity(rulings.len());
@@ -102,6 +115,34 @@ impl Batch<'_> {
         Ok(Recorded { ticket, outcome })
     }
 
+    /// Why a mail is held whose counters and hard failures together would suspend more addresses than one mail may.
+    fn brake(&self, entry: &Entry) -> rusqlite::Result<Option<Unhandled>> {
+        let Decision::Act { platform, rulings } = &entry.decision else {
+            return Ok(None);
+        };
+        if !may_be_held(entry, rulings, self.handler) {
+            return Ok(None);
+        }
+        let mut suspensions = 0;
+        for Ruling {
+            address, action, ..
+        } in rulings
+        {
+            suspensions += usize::from(match action {
+                Action::Ignore => false,
+                Action::Suspend => true,
+                Action::Count => {
+                    counters::would_exceed(self.tx, address, platform, self.handler, self.now)?
+                }
+            });
+        }
+        Ok(policy::braked(
+            suspensions,
+            entry.mail.released,
+            self.handler,
+        ))
+    }
+
     fn act(&self, platform: &str, ruling: &Ruling, cause: &Cause) -> rusqlite::Result<Effect> {
         let (tx, now, address) = (self.tx, self.now, &ruling.address);
         let suspend = |counted| suspend(tx, address, platform, cause, counted, now);
@@ -114,6 +155,11 @@ impl Batch<'_> {
             },
         }
     }
+}
+
+/// Whether a mail names enough addresses for the brake, should all of them be suspended.
+fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
+    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
 }
 
 fn suspend(

@@ -6,7 +6,7 @@
 use super::error::{ErrorKind, LedgerError};
 use super::thread::Thread;
 use super::{handled, schema};
-use crate::intake::Ticket;
+use crate::mail::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::collections::VecDeque;

@@ -164,7 +164,7 @@ fn a_requeued_mail_leaves_the_quarantine_in_the_commit_that_records_it() {
     let stray = bench.stray(Unhandled::Unreadable, b"odd");
     bench.record(&ledger, &[stray]);
     let mut again = bench.entry("dead@example.com", Reason::UserUnknown);
-    again.mail.source = Source::Quarantine(1);
+    again.mail = Mail::new(Source::Quarantine(1), again.mail.raw().to_vec());
     bench.record(&ledger, &[again]);
     assert_eq!(ledger.quarantined(), Ok(Vec::new()));
     assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 1);

@@ -10,7 +10,6 @@ fn ignored(kind: Kind, raw: &str, repeat: Repeat) -> Entry {
     let mut report = report::parse(raw.as_bytes());
     report.kind = kind;
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: Some(report),
         diagnoses: Vec::new(),
@@ -105,7 +104,7 @@ fn the_row_of_a_mail_in_quarantine_is_known_there_and_another_comes_when_it_is_r
     bench.record(&ledger, &[stray]);
     assert_eq!(count(&bench, "SELECT mail FROM quarantine"), 1);
     let mut again = bench.entry("dead@example.com", Reason::UserUnknown);
-    again.mail.source = Source::Quarantine(1);
+    again.mail = Mail::new(Source::Quarantine(1), again.mail.raw().to_vec());
     bench.record(&ledger, &[again]);
     let rows = ledger.mails(bench.now, 100).expect("the lookup");
     let sources: Vec<&str> = rows.iter().map(|row| row.source.as_str()).collect();
@@ -122,7 +121,7 @@ fn the_texts_of_a_mail_are_stored_bounded() {
     envelope.from = Some(evil.clone());
     envelope.subject = Some(evil.clone());
     envelope.message_id = Some(evil.clone());
-    entry.mail.source = Source::File(evil.clone());
+    entry.mail = Mail::new(Source::File(evil.clone()), entry.mail.raw().to_vec());
     entry.decision = Decision::Ignore {
         platform: None,
         why: evil,

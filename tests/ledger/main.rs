@@ -19,8 +19,8 @@ mod waiting;
 use bouncedemails::address::Address;
 use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::intake::{Mail, Repeat, Session, Source};
-use bouncedemails::ledger::{Entry, Fingerprint, Ledger, Outcome, Recorded};
+use bouncedemails::ledger::{Entry, Ledger, Outcome, Recorded};
+use bouncedemails::mail::{Fingerprint, Mail, Repeat, Session, Source};
 use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
 use bouncedemails::report::{self, Recipient};
 use rusqlite::Connection;
@@ -119,7 +119,6 @@ impl Bench {
     fn stray(&mut self, why: Unhandled, raw: &[u8]) -> Entry {
         let mail = mail(raw, Repeat::No);
         Entry {
-            fingerprint: Fingerprint::of(&mail),
             mail,
             report: Some(report::parse(raw)),
             diagnoses: Vec::new(),
@@ -142,14 +141,9 @@ fn handler(dbfile: &std::path::Path) -> Handler {
 }
 
 fn mail(raw: &[u8], repeat: Repeat) -> Mail {
-    Mail {
-        raw: raw.to_vec(),
-        source: Source::Amqp("bouncedemails".to_owned()),
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat,
-        session: Session::begin(),
-    }
+    let mut mail = Mail::new(Source::Amqp("bouncedemails".to_owned()), raw.to_vec());
+    mail.repeat = repeat;
+    mail
 }
 
 /// A bounce of one address, as the engine would hand it in.
@@ -185,7 +179,6 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
         ),
     };
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: Some(report),
         diagnoses: vec![diagnosis],

@@ -40,7 +40,7 @@ fn a_reader_does_not_wait_for_a_commit() {
 
 #[test]
 fn whoever_forgets_does_not_wait_for_a_commit() {
-    while_a_commit_waits(|ledger| ledger.forget(&[bouncedemails::intake::Ticket(1)]));
+    while_a_commit_waits(|ledger| ledger.forget(&[bouncedemails::mail::Ticket(1)]));
 }
 
 #[test]
