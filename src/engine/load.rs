@@ -35,8 +35,13 @@ impl Load {
         }
     }
 
-    /// Whether it is less than `most` in every respect.
+    /// Whether it is at most `most` in every respect.
     pub fn is_within(self, most: Load) -> bool {
+        self.mails <= most.mails && self.bytes <= most.bytes && self.rows <= most.rows
+    }
+
+    /// Whether it is less than `most` in every respect: there is room for one more.
+    pub fn leaves_room(self, most: Load) -> bool {
         self.mails < most.mails && self.bytes < most.bytes && self.rows < most.rows
     }
 }

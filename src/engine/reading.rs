@@ -1,13 +1,13 @@
 //! Reading mails: in parallel, each for a bounded time, the large ones apart from the small ones.
 //!
 //! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, and a small
-//! mail never waits for one. A mail that takes more time than any mail should is given up: it goes to quarantine, and another thread
-//! takes the place of the one that still reads it. What is read is taken out in batches, in the order in which reading ended.
+//! mail never waits for one. Where a mail takes long all the same, another thread takes the place of the one that reads it. One that takes
+//! more time than any mail should is given up, and goes to quarantine. What is read is taken out in batches, in the order in which reading ended.
 
 use super::Load;
 use crate::ledger::Entry;
 use crate::mail::{Delivery, Mail, Receipt};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ const LARGE: usize = 128 * 1024;
 
 /// How much time of a processor reading one mail may take. A debug build is slower by ten times and more, but does not
 /// need to read the largest.
-const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
 
-/// How often it is looked how long the mails that are being read have taken.
+/// How often it is looked how long the mails that are being read have taken. One that is being read for so long is slow.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// So many threads may still be reading what was given up. Then nothing more is, until one of them ends.
-const MOST_LOST: usize = 16;
+/// So many threads may be reading slow mails beside those that read the others.
+const MOST_SLOW: usize = 16;
 
 /// What may be read and not yet recorded.
 const MOST_WAITING: Load = Load {
@@ -78,8 +78,8 @@ struct State {
     load: Load,
     /// Nothing more will come.
     closed: bool,
-    /// How many threads read what was given up.
-    lost: usize,
+    /// How many threads read slow mails, and have others in their place.
+    slow: usize,
     next: u64,
 }
 
@@ -91,6 +91,8 @@ struct Reading {
     /// The thread's number at the kernel, and the time of a processor that it had when it was first looked at.
     thread: i32,
     had: Option<Duration>,
+    /// Whether another thread took the place of this one.
+    replaced: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +183,7 @@ impl State {
 impl Shared {
     fn wait_for_room(&self) {
         let mut state = self.state.lock();
-        while !state.load.is_within(MOST_WAITING) {
+        while !state.load.leaves_room(MOST_WAITING) {
             self.room.wait(&mut state);
         }
     }
@@ -209,16 +211,20 @@ impl Shared {
         thread("read mails", move || shared.read_all(lane))
     }
 
-    /// The work of a thread: reads the mails of its lane until there are no more, or it has lost one.
+    /// The work of a thread: reads the mails of its lane until there are no more, or another thread has taken its place.
     fn read_all(&self, lane: Lane) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
         while let Some((number, mail)) = self.begin(lane, thread) {
             let entry = self.reader.read(mail);
             let mut state = self.state.lock();
-            match state.reading.remove(&number) {
-                Some(reading) => self.ended(&mut state, entry, reading.delivery.receipt),
-                // It was given up, and another thread has taken this one's place.
-                None => return state.lost -= 1,
+            let reading = state.reading.remove(&number);
+            // What was given up is there no more.
+            let replaced = reading.as_ref().is_none_or(|reading| reading.replaced);
+            if let Some(reading) = reading {
+                self.ended(&mut state, entry, reading.delivery.receipt);
+            }
+            if replaced {
+                return state.slow -= 1;
             }
         }
     }
@@ -238,6 +244,7 @@ impl Shared {
                     since,
                     thread,
                     had: None,
+                    replaced: false,
                 };
                 state.reading.insert(number, reading);
                 self.begun.notify_one();
@@ -250,7 +257,7 @@ impl Shared {
         }
     }
 
-    fn ended(&self, state: &mut MutexGuard<'_, State>, entry: Entry, receipt: Receipt) {
+    fn ended(&self, state: &mut State, entry: Entry, receipt: Receipt) {
         // So much memory it takes from now on.
         state.load += Load {
             mails: 0,
@@ -261,7 +268,7 @@ impl Shared {
         self.ready.notify_one();
     }
 
-    /// Gives up mails that take too long.
+    /// Puts other threads in the place of those that read slow mails, and gives up mails that take too long.
     fn watch(self: &Arc<Self>) {
         loop {
             let mut state = self.state.lock();
@@ -274,27 +281,30 @@ impl Shared {
             drop(state);
             std::thread::sleep(LOOK);
             let mut state = self.state.lock();
-            let old = |(_, reading): &(&u64, &mut Reading)| reading.since.elapsed() >= LOOK;
-            let slow: Vec<u64> = state
-                .reading
-                .iter_mut()
-                .filter(old)
-                .filter_map(|(number, reading)| reading.is_too_slow().then_some(*number))
-                .collect();
-            for number in slow {
-                if state.lost >= MOST_LOST {
-                    break;
+            let state = &mut *state;
+            let mut too_slow = Vec::new();
+            for (number, reading) in &mut state.reading {
+                if reading.since.elapsed() < LOOK {
+                    continue;
                 }
+                if !reading.replaced
+                    && state.slow < MOST_SLOW
+                    && self.start_thread(reading.lane).is_ok()
+                {
+                    state.slow += 1;
+                    reading.replaced = true;
+                }
+                if reading.replaced && reading.is_too_slow() {
+                    too_slow.push(*number);
+                }
+            }
+            for number in too_slow {
                 if let Some(Reading {
                     delivery: Delivery { mail, receipt },
-                    lane,
                     ..
                 }) = state.reading.remove(&number)
                 {
-                    state.lost += 1;
-                    // Without threads to be had, the lane has one less.
-                    let _ = self.start_thread(lane);
-                    self.ended(&mut state, self.reader.too_slow(mail), receipt);
+                    self.ended(state, self.reader.too_slow(mail), receipt);
                 }
             }
         }
@@ -336,6 +346,129 @@ fn time_of_processor(thread: i32) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::Source;
+    use crate::policy::Decision;
+
+    /// Reads small mails at once, and large ones once it is opened.
+    #[derive(Clone, Default)]
+    struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Gate {
+        fn open(&self) {
+            *self.0.0.lock() = true;
+            self.0.1.notify_all();
+        }
+    }
+
+    impl Reader for Gate {
+        fn read(&self, mail: Mail) -> Entry {
+            let (is_open, opened) = &*self.0;
+            if mail.raw().len() >= LARGE {
+                opened.wait_while(&mut is_open.lock(), |open| !*open);
+            }
+            let decision = Decision::Ignore {
+                platform: None,
+                why: String::new(),
+            };
+            Entry {
+                mail,
+                report: None,
+                diagnoses: Vec::new(),
+                decision,
+            }
+        }
+
+        fn too_slow(&self, mail: Mail) -> Entry {
+            self.read(mail)
+        }
+    }
+
+    /// Readers that get mails of these sizes, and no more.
+    fn readers(sizes: impl IntoIterator<Item = usize>, gate: &Gate) -> Readers {
+        let (inbox, mails) = mpsc::channel(100);
+        for size in sizes {
+            let mail = Mail::new(Source::Stdin, vec![b'x'; size]);
+            let receipt = Receipt::new(|_| {});
+            inbox
+                .try_send(Delivery { mail, receipt })
+                .expect("there is room");
+        }
+        Readers::start(mails, Box::new(gate.clone())).expect("threads")
+    }
+
+    fn sizes(batch: Option<Vec<Read>>) -> Vec<usize> {
+        let batch = batch.expect("there are mails");
+        batch
+            .iter()
+            .map(|read| read.entry.mail.raw().len())
+            .collect()
+    }
+
+    const FEW: Load = Load {
+        mails: 4,
+        bytes: 1_000,
+        rows: 10,
+    };
+
+    #[test]
+    fn a_small_mail_is_read_beside_any_number_of_large_ones() {
+        let gate = Gate::default();
+        let readers = readers([LARGE; 50].into_iter().chain([1]), &gate);
+        assert_eq!(sizes(readers.next_batch(FEW)), [1]);
+        gate.open();
+        for _ in 0..50 {
+            assert_eq!(
+                sizes(readers.next_batch(FEW)),
+                [LARGE],
+                "one alone is a batch, whatever its size"
+            );
+        }
+        assert!(readers.next_batch(FEW).is_none());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_mails_and_bytes() {
+        let readers = readers([10; 20], &Gate::default());
+        let mut count = 0;
+        while let Some(batch) = readers.next_batch(FEW) {
+            assert!(batch.len() < 5, "{}", batch.len());
+            count += batch.len();
+        }
+        assert_eq!(count, 20);
+        let readers = self::readers([400; 20], &Gate::default());
+        while let Some(batch) = readers.next_batch(FEW) {
+            assert!(batch.len() < 3, "{}", batch.len());
+        }
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_bounded() {
+        let gate = Gate::default();
+        let most = MOST_WAITING.bytes / LARGE;
+        let (inbox, mails) = mpsc::channel(1);
+        let readers = Readers::start(mails, Box::new(gate.clone())).expect("threads");
+        let send = std::thread::spawn(move || {
+            for _ in 0..2 * most {
+                let mail = Mail::new(Source::Stdin, vec![b'x'; LARGE]);
+                let receipt = Receipt::new(|_| {});
+                inbox
+                    .blocking_send(Delivery { mail, receipt })
+                    .expect("it is taken");
+            }
+        });
+        gate.open();
+        let mut read = 0;
+        while let Some(batch) = readers.next_batch(MOST_WAITING) {
+            let load: Load = batch.iter().map(|read| Load::of(&read.entry)).sum();
+            let taken = readers.0.state.lock().load;
+            assert!(taken.bytes <= MOST_WAITING.bytes, "{taken:?}");
+            readers.forget(load);
+            read += batch.len();
+        }
+        assert_eq!(read, 2 * most);
+        assert_eq!(readers.0.state.lock().load, Load::default());
+        send.join().expect("all was sent");
+    }
 
     #[test]
     fn the_time_of_a_thread_is_that_of_its_processor() {
