@@ -45,6 +45,7 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
         .as_ref()
         .is_none_or(|found| found.recipients.is_empty())
         && forwards > 0
+        && !prose::Sender::of(mail).is_person_answering()
     {
         let below = found
             .as_ref()

@@ -92,7 +92,9 @@ pub(super) fn with(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
         if single && words::are_poor(recipient) {
             let transcript =
                 told::transcript_heading(lines).map(|heading| gist::of(&lines[heading + 1..]));
-            let all = || recipient.diagnostic.is_none().then(|| gist::of(lines));
+            // Where the Status field tells why, a text that names nobody adds nothing but what gateways put around it.
+            let tells_why = recipient.status.is_some_and(|status| status.is_telling());
+            let all = || (recipient.diagnostic.is_none() && !tells_why).then(|| gist::of(lines));
             if let Some(said) = transcript.filter(|said| !said.is_empty()).or_else(all) {
                 words::take(recipient, &format!("{}{said}", local_exit(recipient)));
                 recipient.source = told::source(signs, "whole");
