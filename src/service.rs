@@ -137,9 +137,8 @@ impl Service {
         tokio::spawn(async move {
             while telling.recv().await.is_some() {
                 tokio::time::sleep(QUIET).await;
-                let ledger = ledger.clone();
                 // What fails here is done with the next mails, which say what is wrong.
-                let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
+                let _ = ledger.on_writer(Ledger::write_forgotten).await;
             }
         });
         let ledger = self.ledger.clone();

@@ -14,6 +14,7 @@ mod queries;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 mod suspending;
+mod waiting;
 
 use bouncedemails::address::Address;
 use bouncedemails::config::{Handler, Period};
