@@ -26,6 +26,7 @@ pub mod diagnosis;
 pub mod engine;
 pub mod intake;
 pub mod ledger;
+pub mod memory;
 pub mod platform_server;
 pub mod policy;
 pub mod printable;

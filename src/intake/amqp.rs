@@ -6,12 +6,14 @@
 mod consume;
 mod fault;
 mod frames;
+mod queue;
 mod session;
 mod stream;
 mod tickets;
 
 use super::{Delivery, Forget};
 use crate::config::Amqp;
+use crate::memory::MemoryBudget;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::{End, Past};
 use fault::Fault;
@@ -29,7 +31,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
+/// Hands mails of the configured queue to `inbox`, as far as there is memory for them, until `shutdown` is cancelled or nobody empties the inbox any more.
 ///
 /// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
@@ -37,6 +39,7 @@ pub async fn run(
     amqp: &Amqp,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
+    memory: MemoryBudget,
     shutdown: CancellationToken,
 ) {
     let mut tickets = Tickets::new(forget);
@@ -47,14 +50,12 @@ pub async fn run(
     loop {
         let opened = tokio::select! {
             () = shutdown.cancelled() => return,
-            opened = Session::open(amqp) => opened,
+            opened = Session::open(amqp, &memory, first) => opened,
         };
         let (fault, stragglers) = match opened {
             Ok(session) => {
                 outage.over(amqp, session.waiting);
-                if std::mem::take(&mut first) {
-                    session.warn_if_volatile(amqp).await;
-                }
+                first = false;
                 let since = Instant::now();
                 let end =
                     consume::consume(session, amqp, &inbox, &mut tickets, past, &shutdown).await;
