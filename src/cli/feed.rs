@@ -1,6 +1,7 @@
 //! Mails from files or standard input → the service, as one intake among others.
 
-use crate::intake::{self, Delivery, Mail, Receipt, Repeat, Session, Settled, Source};
+use crate::intake;
+use crate::mail::{Delivery, Mail, Receipt, Settled};
 use crate::memory::Owner;
 use crate::service::Service;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub(super) async fn feed(
                 continue;
             }
         };
-        let memory = budget.acquire(FILES, mail.raw.len()).await;
+        let memory = budget.acquire(FILES, mail.raw().len()).await;
         let (tally, ledger) = (tally.clone(), service.ledger.clone());
         let receipt = Receipt::new(move |settled| {
             drop(memory);
@@ -71,16 +72,4 @@ pub(super) async fn feed(
         }
     }
     Ok(())
-}
-
-/// A mail that is handed in on purpose.
-pub(super) fn mail(source: Source, raw: Vec<u8>) -> Mail {
-    Mail {
-        raw,
-        source,
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat: Repeat::No,
-        session: Session::begin(),
-    }
 }

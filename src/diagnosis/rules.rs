@@ -4,11 +4,11 @@
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
 //! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
-use super::bit_set::BitSet;
 use super::facts::Facts;
 use super::rule::{Rule, RuleError};
 use super::rule_file;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use fixedbitset::FixedBitSet;
 use std::collections::HashMap;
 
 /// The rules that come with the program.
@@ -24,7 +24,7 @@ pub struct Rules {
     /// For each phrase of the automaton, the rules that have it.
     uses: Vec<Vec<Use>>,
     /// The rules without words: they are always worth a look.
-    wordless: BitSet,
+    wordless: FixedBitSet,
 }
 
 /// How a rule uses a phrase.
@@ -97,7 +97,7 @@ impl Rules {
     fn compile(rules: Vec<Rule>) -> Result<Rules, BuildError> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut uses: Vec<Vec<Use>> = Vec::new();
-        let mut wordless = BitSet::new(rules.len());
+        let mut wordless = FixedBitSet::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             if rule.words.is_empty() {
                 wordless.insert(index);
@@ -135,8 +135,8 @@ impl Rules {
     /// The first rule whose conditions all hold.
     pub(super) fn decide(&self, facts: &Facts) -> Option<&Rule> {
         let mut candidates = self.wordless.clone();
-        let mut anded = BitSet::new(self.rules.len());
-        let mut forbidden = BitSet::new(self.rules.len());
+        let mut anded = FixedBitSet::with_capacity(self.rules.len());
+        let mut forbidden = FixedBitSet::with_capacity(self.rules.len());
         for found in self.automaton.find_overlapping_iter(&facts.words) {
             if !starts_word(facts.words.as_bytes(), found.start()) {
                 continue;
@@ -149,7 +149,7 @@ impl Rules {
                 }
             }
         }
-        candidates.iter().find_map(|index| {
+        candidates.ones().find_map(|index| {
             let rule = &self.rules[index];
             let words =
                 !forbidden.contains(index) && (rule.and.is_empty() || anded.contains(index));

@@ -24,10 +24,7 @@ const END_MARK: u8 = 0xCE;
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
 const BODY: u8 = 3;
-const HEARTBEAT_TYPE: u8 = 8;
-
-/// The sign of life that a broker sends when it has nothing else to say.
-pub(super) const HEARTBEAT: [u8; 8] = [HEARTBEAT_TYPE, 0, 0, 0, 0, 0, 0, END_MARK];
+const HEARTBEAT: u8 = 8;
 
 /// `AMQP` and a version: how a broker refuses ours.
 const PROTOCOL_HEADER: usize = 8;
@@ -124,7 +121,7 @@ impl Frames {
                 self.body = whole;
                 self.pass(input, output, wanted)
             }
-            HEARTBEAT_TYPE => Ok(pass(whole, input, output)),
+            HEARTBEAT => Ok(pass(whole, input, output)),
             METHOD | HEADER if input.len() < whole => Ok(Step::Incomplete),
             METHOD => {
                 let frame = input.split_to(whole);
@@ -429,7 +426,7 @@ mod tests {
     fn what_is_harmless_passes_unchanged() {
         let flow = frame(METHOD, &[0, 20, 0, 20, 1]);
         let body = frame(BODY, b"\x01\x02\xce\x00A");
-        let beat = frame(HEARTBEAT_TYPE, b"");
+        let beat = frame(HEARTBEAT, b"");
         let header = header(b"\x00\x80\x02id");
         let all = [&flow[..], &header, &body, &beat, b"AMQP\x00\x00\x09\x01"].concat();
         assert_passes(&all, &all);

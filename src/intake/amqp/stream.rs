@@ -1,6 +1,6 @@
 //! The connection to a broker as lapin gets to see it: through [`Frames`].
 
-use super::frames::{Frames, HEARTBEAT, Step};
+use super::frames::{Frames, Step};
 use crate::memory::{Memory, MemoryBudget, Owner};
 use async_rs::traits::Reactor;
 use async_rs::util::RuntimeParts;
@@ -26,9 +26,6 @@ const PIECE: usize = 32 * 1024;
 
 /// What takes the memory for messages.
 const AMQP: Owner = Owner::Part("AMQP");
-
-/// After so long without a byte lapin gets to see a sign of life: heartbeats count in seconds.
-const SILENCE: Duration = Duration::from_millis(500);
 
 /// A connection to the broker, TLS included.
 type Inner = AsyncTcpStream<<Tokio as Reactor>::TcpStream>;
@@ -97,7 +94,6 @@ pub(super) struct Filtered {
     output: BytesMut,
     passing: Passing,
     waiting: Option<Waiting>,
-    tokio: Tokio,
 }
 
 /// A message for which there is no memory yet.
@@ -106,8 +102,6 @@ struct Waiting {
     header: BytesMut,
     /// The memory, or none if the message is not wanted any more.
     memory: Pin<Box<dyn Future<Output = Option<Memory>> + Send>>,
-    /// Until lapin must hear something.
-    silence: Pin<Box<<Tokio as Reactor>::Sleep>>,
 }
 
 impl Filtered {
@@ -160,28 +154,21 @@ impl Filtered {
         self.waiting = Some(Waiting {
             header,
             memory: Box::pin(memory),
-            silence: Box::pin(self.tokio.sleep(SILENCE)),
         });
     }
 
-    /// Waits for memory. Meanwhile nothing is read from the broker, so it can't be told from one that is gone: lapin gets to see signs
-    /// of life in its stead. That it is gone shows when we read on.
+    /// Waits for memory. Meanwhile nothing is read from the broker. RabbitMQ gives up a connection that takes nothing for 30 seconds, as
+    /// when nothing can be recorded for so long; then its mails come again, as after any lost connection.
     fn poll_memory(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(waiting) = &mut self.waiting else {
             return Poll::Ready(());
         };
-        if let Poll::Ready(memory) = waiting.memory.as_mut().poll(context) {
-            if let Some(memory) = memory {
-                // If nobody listens any more, the message is dropped by lapin.
-                let _ = self.passing.arrivals.send(memory);
-            }
-            self.output.unsplit(std::mem::take(&mut waiting.header));
-            self.waiting = None;
-            return Poll::Ready(());
+        if let Some(memory) = ready!(waiting.memory.as_mut().poll(context)) {
+            // If nobody listens any more, the message is dropped by lapin.
+            let _ = self.passing.arrivals.send(memory);
         }
-        ready!(waiting.silence.as_mut().poll(context));
-        waiting.silence = Box::pin(self.tokio.sleep(SILENCE));
-        self.output.extend_from_slice(&HEARTBEAT);
+        self.output.unsplit(std::mem::take(&mut waiting.header));
+        self.waiting = None;
         Poll::Ready(())
     }
 }
@@ -246,7 +233,6 @@ impl Network {
             output: BytesMut::new(),
             passing: self.passing.clone(),
             waiting: None,
-            tokio: self.tokio.clone(),
         }
     }
 }
