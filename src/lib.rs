@@ -25,22 +25,23 @@
 //! [`report`] and [`diagnosis`] are pure: bytes and values in, values out. With `default-features = false` they, and what
 //! they use, are all that is built: no runtime, no network, no database.
 //!
-//! The modules, in the order in which a mail flows through them:
+//! The modules, so that each uses only those above it:
 //!
-//! - [`address`], [`backoff`], [`printable`], [`smtp_reply`]: words that all the others use
-//! - [`config`]: `config.yml` → what is meant by it
-//! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
-//! - [`intake`]: how mail arrives
+//! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
-//! - [`policy`]: what is done about it: suspend, count or ignore (pure)
+//! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
+//! - [`config`]: `config.yml` → what is meant by it
+//! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
+//! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
+//! - [`telemetry`]: log lines, and the block of one mail
 //! - [`suspend`]: what the ledger holds → HTTP
 //! - [`engine`]: the loop that drives all of this
+//! - [`intake`]: how mail arrives
 //! - [`service`]: ledger, engine and suspender put together
 //! - [`platform_server`]: a platform to develop against
-//! - [`telemetry`]: log lines, and the block of one mail
 //! - [`cli`]: one file a command
 
 pub mod address;
@@ -61,6 +62,8 @@ pub mod intake;
 pub mod ledger;
 #[cfg(feature = "service")]
 pub mod mail;
+#[cfg(feature = "service")]
+pub mod memory;
 #[cfg(feature = "service")]
 pub mod platform_server;
 #[cfg(feature = "service")]

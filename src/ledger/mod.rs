@@ -12,7 +12,6 @@
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `by_hand`: what people ask for and do by command
 //! - `in_flight`: which mails are being read at this moment, should one of them end the process
-//! - `lock`: one posting process for each database
 
 mod by_hand;
 mod counters;
@@ -20,7 +19,6 @@ mod error;
 mod handled;
 mod history;
 mod in_flight;
-mod lock;
 mod lookup;
 mod prototype;
 mod prune;
@@ -32,14 +30,13 @@ mod suspensions;
 mod text;
 mod thread;
 
-pub use by_hand::Reset;
+pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
-pub use lock::{Lock, LockError};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
-pub use suspensions::{Cause, Settlement, Suspension};
+pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
 use crate::mail::{Mail, Ticket};
