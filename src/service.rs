@@ -6,8 +6,8 @@
 use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
-use crate::engine::Engine;
-use crate::ledger::{InFlight, Ledger, Lock};
+use crate::engine::{Engine, InFlight};
+use crate::ledger::{Ledger, Lock};
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::suspend::{Pace, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
