@@ -11,7 +11,6 @@
 //! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `by_hand`: what people ask for and do by command
-//! - `lock`: one posting process for each database
 
 mod attempts;
 mod by_hand;
@@ -19,7 +18,6 @@ mod counters;
 mod error;
 mod handled;
 mod history;
-mod lock;
 mod lookup;
 mod prototype;
 mod prune;
@@ -31,13 +29,12 @@ mod suspensions;
 mod text;
 mod thread;
 
-pub use by_hand::Reset;
+pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
-pub use lock::{Lock, LockError};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
-pub use suspensions::{Cause, Settlement, Suspension};
+pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
 use crate::mail::{Mail, Ticket};

@@ -1,8 +1,7 @@
-//! Mails that ended the process while they were read, and the lock of the posting process. `tests/chaos` ends real processes.
+//! Mails that ended the process while they were read. `tests/chaos` ends real processes.
 
 use super::*;
 use bouncedemails::engine::InFlight;
-use bouncedemails::ledger::{Lock, LockError};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -153,20 +152,4 @@ fn what_is_made_is_not_for_everybody_to_read() {
         files, 4,
         "database, log, shared memory, mails that are being read"
     );
-}
-
-#[test]
-fn one_process_posts_for_a_database() {
-    let bench = Bench::new();
-    let first = Lock::take(&bench.file()).expect("the lock");
-    let error = Lock::take(&bench.file()).expect_err("it is taken");
-    assert!(matches!(&error, LockError::Held { pid: Some(pid), .. } if *pid == std::process::id()));
-    assert!(
-        error
-            .to_string()
-            .contains("in use by another bouncedemails (process "),
-        "{error}"
-    );
-    drop(first);
-    Lock::take(&bench.file()).expect("the lock is free again");
 }
