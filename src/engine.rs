@@ -7,14 +7,17 @@
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
 mod load;
+mod poison;
 mod reading;
+
+pub use poison::{InFlight, Mark};
 
 use crate::address::Address;
 use crate::archive::{Archive, Keeper, Kept};
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
-use crate::ledger::{Effect, Entry, InFlight, Ledger, LedgerError, Outcome, Recorded};
+use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
 use crate::report;
@@ -54,8 +57,8 @@ pub struct Engine {
     pub in_flight: Arc<InFlight>,
     /// Where the mails of permanent failures are kept, if they are.
     pub archive: Option<Archive>,
-    /// Rung when there are new suspensions.
-    pub bell: Arc<Notify>,
+    /// Notified when there are new suspensions.
+    pub wake_up: Arc<Notify>,
     /// Where the log block of each mail goes.
     pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
@@ -87,7 +90,7 @@ impl Engine {
             let load = entries.iter().map(Load::of).sum();
             // Given up: the receipts are dropped, which gives the mails back.
             if let Some(recorded) = self.record(&entries, runtime) {
-                self.bell.notify_waiters();
+                self.wake_up.notify_waiters();
                 confirm(entries, receipts, recorded, keeper.as_ref());
             }
             readers.forget(load);
