@@ -54,7 +54,7 @@ fn dovecot_reason(lines: &[&str]) -> Option<String> {
 /// Whether the fields said too little, or the text may name the command that they leave out.
 fn can_improve(recipient: &Recipient, said: &str) -> bool {
     let names_command = || {
-        [&b"in reply to"[..], b">>>", b" RCPT"]
+        [&b"in reply to"[..], b">>>", b" RCPT", b"refused to talk to"]
             .iter()
             .any(|words| memmem::find(said.as_bytes(), words).is_some())
     };
