@@ -4,11 +4,12 @@
 //! holds it.
 
 use crate::archive::Archive;
+use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
-use crate::intake::{Delivery, Mail, Receipt};
-use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
-use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::ledger::{Effect, Entry, InFlight, Ledger, LedgerError, Outcome, Recorded};
+use crate::mail::{Delivery, Mail, Receipt};
+use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
 use crate::printable::Printable;
 use crate::report;
 use crate::telemetry::{Blocks, announce};
@@ -24,9 +25,11 @@ use tracing::{error, info, warn};
 /// The most mails that one transaction takes: beyond some hundreds a larger one gains nothing, but makes each mail wait longer.
 const MOST_AT_ONCE: usize = 512;
 
-/// How long a storage fault is waited out before the next try, doubling in between.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a storage fault is waited out before the next try.
+const STORAGE_WAIT: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(5),
+};
 
 /// What the loop works with.
 pub struct Engine {
@@ -75,41 +78,39 @@ impl Engine {
 
     /// Reads, diagnoses and decides; a mail that can't be read is for quarantine.
     fn examine(&self, mail: Mail) -> Entry {
-        let fingerprint = Fingerprint::of(&mail);
+        let fingerprint = mail.fingerprint();
         if self.in_flight.is_poison(&fingerprint) {
             let why = "it ended the process twice".to_owned();
-            return unparsed(mail, fingerprint, why);
+            return unparsed(mail, why);
         }
         let _mark = self.in_flight.mark(&fingerprint);
         #[cfg(debug_assertions)]
         abort_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let report = report::parse(&mail.raw);
+            let report = report::parse(mail.raw());
             let diagnoses: Vec<_> = report
                 .recipients
                 .iter()
                 .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
                 .collect();
-            let envelope = &mail.envelope_recipients;
-            let decision = policy::decide(&report, &diagnoses, envelope, &self.handler);
+            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
             (report, diagnoses, decision)
         }));
         match read {
             Ok((report, diagnoses, decision)) => Entry {
                 mail,
-                fingerprint,
                 report: Some(report),
                 diagnoses,
                 decision,
             },
-            Err(_) => unparsed(mail, fingerprint, "reading it panicked".to_owned()),
+            Err(_) => unparsed(mail, "reading it panicked".to_owned()),
         }
     }
 
     /// Records a batch, waiting out storage faults; none when told to stop meanwhile.
     fn record(&self, entries: &[Entry], runtime: &Handle) -> Option<Vec<Recorded>> {
         let mut fault: Option<Instant> = None;
-        let mut wait = FIRST_WAIT;
+        let mut tries = 0;
         loop {
             match self.try_record(entries) {
                 Ok(recorded) => {
@@ -129,6 +130,8 @@ impl Engine {
                         );
                         fault = Some(Instant::now());
                     }
+                    tries += 1;
+                    let wait = STORAGE_WAIT.wait(tries, fastrand::f64());
                     let stopped = runtime.block_on(async {
                         tokio::time::timeout(wait, self.shutdown.cancelled())
                             .await
@@ -139,7 +142,6 @@ impl Engine {
                         warn!("{count} mails could not be recorded and are given back.");
                         return None;
                     }
-                    wait = LONGEST_WAIT.min(wait * 2);
                 }
             }
         }
@@ -169,7 +171,7 @@ impl Engine {
             .iter()
             .zip(recorded)
             .flat_map(|(entry, recorded)| {
-                suspended(entry, recorded).map(|address| (address, &entry.mail.raw[..]))
+                suspended(entry, recorded).map(|address| (address, entry.mail.raw()))
             })
             .collect();
         for (address, error) in archive.keep(&mails) {
@@ -195,7 +197,7 @@ fn suspended<'a>(
             Some(Effect::Suspending { .. } | Effect::Joined(_))
         ),
         Outcome::Duplicate => ruling.action == Action::Suspend,
-        Outcome::Ignored | Outcome::Quarantined(_) => false,
+        Outcome::Ignored | Outcome::Quarantined(_) | Outcome::Held { .. } => false,
     };
     rulings
         .iter()
@@ -204,10 +206,9 @@ fn suspended<'a>(
         .map(|(_, ruling)| &ruling.address)
 }
 
-fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {
+fn unparsed(mail: Mail, why: String) -> Entry {
     Entry {
         mail,
-        fingerprint,
         report: None,
         diagnoses: Vec::new(),
         decision: Decision::Quarantine {
@@ -221,7 +222,7 @@ fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {
 #[cfg(debug_assertions)]
 fn abort_if_told(mail: &Mail) {
     if let Some(text) = std::env::var_os("BOUNCEDEMAILS_ABORT_ON")
-        && memchr::memmem::find(&mail.raw, text.as_encoded_bytes()).is_some()
+        && memchr::memmem::find(mail.raw(), text.as_encoded_bytes()).is_some()
     {
         std::process::abort();
     }

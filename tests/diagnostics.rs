@@ -1,23 +1,19 @@
 //! What words mean: every line of `diagnostics.txt` gets the reason that stands in front of it.
 
 use bouncedemails::diagnosis::{BounceType, Rules, diagnose};
-use bouncedemails::report::{Action, Recipient};
+use bouncedemails::report::Recipient;
 use bouncedemails::smtp_reply;
 
 /// A recipient of whom no more is known than one diagnostic, and who said it.
 fn recipient(receiver: &str, diagnostic: &str) -> Recipient {
     let diagnostic = smtp_reply::one_line(diagnostic);
     Recipient {
-        address: "a@example.com".parse().unwrap(),
-        original_recipient: None,
-        action: Action::Failed,
         status: smtp_reply::status(&diagnostic),
         reply_code: smtp_reply::reply_code(&diagnostic),
         command: smtp_reply::command(&diagnostic),
-        diagnostic: Some(diagnostic),
-        reporting_mta: None,
-        remote_mta: (receiver != "-").then(|| receiver.to_owned()),
-        source: "Diagnostic-Code".to_owned(),
+        diagnostic: Some(diagnostic.into()),
+        remote_mta: (receiver != "-").then(|| receiver.into()),
+        ..Recipient::new("a@example.com".parse().unwrap(), "Diagnostic-Code")
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Pure. Knowledge is data: `rules.toml`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
 
-mod bit_set;
 mod codes;
 mod concepts;
 mod facts;

@@ -4,7 +4,6 @@
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
 //! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
-use super::bit_set::BitSet;
 use super::concepts::{Concept, Found};
 use super::facts::Facts;
 use super::normalise::{self, Words};
@@ -12,6 +11,7 @@ use super::reason::Fault;
 use super::rule::{Rule, RuleError};
 use super::rule_file;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use fixedbitset::FixedBitSet;
 use std::collections::HashMap;
 
 /// The concepts that come with the program,
@@ -29,7 +29,7 @@ pub struct Rules {
     /// What each phrase of the automaton is for.
     phrases: Vec<Phrase>,
     /// The rules without words: they are always worth a look.
-    wordless: BitSet,
+    wordless: FixedBitSet,
 }
 
 /// What a phrase is for.
@@ -108,7 +108,7 @@ impl Rules {
 
     fn compile(concepts: &[Concept], rules: Vec<Rule>) -> Result<Rules, BuildError> {
         let mut table = Table::default();
-        let mut wordless = BitSet::new(rules.len());
+        let mut wordless = FixedBitSet::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             if rule.words.is_empty() {
                 wordless.insert(index);
@@ -173,8 +173,8 @@ impl Rules {
     /// around a reply has no sentences: `after RCPT TO:<a@example.com>: host mx.example.com: 551 Unknown error`.
     fn first(&self, words: &Words, facts: &Facts, has_sentences: bool) -> Option<usize> {
         let mut candidates = self.wordless.clone();
-        let mut anded = BitSet::new(self.rules.len());
-        let mut forbidden = BitSet::new(self.rules.len());
+        let mut anded = FixedBitSet::with_capacity(self.rules.len());
+        let mut forbidden = FixedBitSet::with_capacity(self.rules.len());
         let mut concepts = Found::default();
         let text = words.text.as_bytes();
         for found in self.automaton.find_overlapping_iter(text) {
@@ -203,7 +203,7 @@ impl Rules {
         }
         concepts.settle(words);
         let nobody = facts.is_before_recipient();
-        candidates.iter().find(|&index| {
+        candidates.ones().find(|&index| {
             let rule = &self.rules[index];
             let is_asked = !forbidden.contains(index)
                 && (rule.and.is_empty() || anded.contains(index))

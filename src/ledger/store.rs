@@ -2,7 +2,7 @@
 
 use super::error::{ErrorKind, LedgerError};
 use super::{handled, schema};
-use crate::intake::Ticket;
+use crate::mail::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
@@ -34,6 +34,8 @@ pub(super) struct Store {
     connection: Option<Opened>,
     /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
     pub forgotten: VecDeque<Ticket>,
+    /// That the history is full was said.
+    pub history_said: bool,
     /// As in [`Ledger`].
     end: Arc<OnceLock<Instant>>,
 }
@@ -56,6 +58,7 @@ impl Ledger {
             file: file.to_owned(),
             connection: Some(opened),
             forgotten: VecDeque::new(),
+            history_said: false,
             end: end.clone(),
         };
         let store = Arc::new(Mutex::new(store));

@@ -5,6 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
+use std::fmt;
 
 /// A bound on the work that one mail may cause. Beyond it the rest of the mail is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,17 @@ pub enum Limit {
     Parts,
     /// Only the first [`MAX_RECIPIENTS`] recipients were taken.
     Recipients,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Size => "the mail is too large: its end was not read",
+            Limit::Parts => "the mail has too many or too deeply nested parts: some were not read",
+            Limit::Recipients => "the mail names too many recipients: the last ones were not taken",
+            Limit::Header => "the mail has too long a header: its end was not read",
+        })
+    }
 }
 
 /// How many bytes of a mail are read; bounces are small, and what matters comes first.
@@ -33,6 +45,25 @@ pub const MAX_PARTS: usize = 1_000;
 pub const MAX_DEPTH: usize = 16;
 /// How many recipients one report may name; the report of a list expansion names a few hundred.
 pub const MAX_RECIPIENTS: usize = 10_000;
+
+/// How many bytes of a field are kept that names a host or a mail (`Reporting-MTA`, `Message-ID`): as many as a domain name has.
+pub const MAX_FIELD: usize = 255;
+/// How many bytes of a field are kept that people read (`Subject`, `From`, `To`): one line of RFC 5322 section 2.1.1.
+pub const MAX_SHOWN: usize = 998;
+
+/// The first `most` bytes of a text, or a few less, so that no character is cut.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// Takes the next recipient, while there is room for it; else notes that there was none.
+pub(super) fn has_room(taken: usize, limits: &mut Vec<Limit>) -> bool {
+    let room = taken < MAX_RECIPIENTS;
+    if !room {
+        hit(limits, Limit::Recipients);
+    }
+    room
+}
 
 /// Notes that a limit was hit, once.
 pub(super) fn hit(limits: &mut Vec<Limit>, limit: Limit) {

@@ -16,12 +16,13 @@ mod text;
 mod told;
 mod transcript;
 
-use super::limits::{Limit, MAX_RECIPIENTS};
+use super::limits::{self, Limit};
 use super::mail::Mail;
 use super::types::{Kind, Recipient};
 use super::words;
 use crate::address::{self, Address};
 use signs::Signs;
+use std::collections::HashSet;
 use text::Text;
 
 pub(super) use improve::improve;
@@ -49,7 +50,7 @@ impl Found<'_> {
     pub(super) fn recipient(&self, address: Address, source: &str) -> Recipient {
         let mut recipient = told::fresh(address, self.signs, None);
         words::take(&mut recipient, &self.gist);
-        source.clone_into(&mut recipient.source);
+        recipient.source = source.into();
         recipient
     }
 }
@@ -63,7 +64,7 @@ pub(super) fn read<'x>(
     let text = Text::read(said);
     let sender = Sender::of(mail);
     let signs = signs::read(&text.lines);
-    let failed = failed_header(mail);
+    let failed = failed_header(mail, limits);
     let suspicious = sender.is_daemon || sender.subject.is_some();
     let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
@@ -90,7 +91,7 @@ pub(super) fn read<'x>(
         told::by_header(&text, signs, failed)
     };
     if recipients.is_empty() {
-        let members = screen_names::find(mail, &text.lines);
+        let members = screen_names::find(mail, &text.lines, limits);
         recipients.extend(
             members
                 .into_iter()
@@ -121,12 +122,17 @@ pub(super) fn read<'x>(
 }
 
 /// The addresses in `X-Failed-Recipients` (Exim, Google).
-fn failed_header(mail: &Mail<'_>) -> Vec<Address> {
-    mail.header
-        .all("X-Failed-Recipients")
-        .flat_map(|value| address::in_text(&value).collect::<Vec<_>>())
-        .take(MAX_RECIPIENTS)
-        .collect()
+fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Address> {
+    let mut failed = Vec::new();
+    for value in mail.header.all("X-Failed-Recipients") {
+        for address in address::in_text(&value) {
+            if !limits::has_room(failed.len(), limits) {
+                return failed;
+            }
+            failed.push(address);
+        }
+    }
+    failed
 }
 
 /// The only foreign address that a mail system's own report mentions, where no line names one properly.
@@ -140,7 +146,7 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
         "admin",
         "noc",
     ];
-    let own: Vec<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
+    let own: HashSet<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
         .into_iter()
         .flat_map(|name| mail.header.all(name))
         .flat_map(|value| {
@@ -164,7 +170,7 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
     }
     let mut recipient = told::fresh(first, signs, None);
     words::take(&mut recipient, &gist::of(&text.lines));
-    recipient.source = "the only address in the text".to_owned();
+    recipient.source = "the only address in the text".into();
     Some(recipient)
 }
 
