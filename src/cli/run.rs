@@ -4,7 +4,6 @@ use super::Common;
 use crate::config::{ConfigError, Listen, Loaded};
 use crate::intake::amqp;
 use crate::intake::smtp::{self, Listener};
-use crate::ledger::Lock;
 use crate::service::{Ending, Service};
 use anyhow::anyhow;
 use sd_notify::NotifyState;
@@ -75,7 +74,6 @@ async fn run_intakes(
         return Ok(ExitCode::from(super::EX_USAGE));
     }
     let handler = Arc::new(loaded.config.handler.clone());
-    let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
     // Listens first: a port that is taken is said before anything runs.
     let smtp = match (smtp, handed_over) {
@@ -90,7 +88,7 @@ async fn run_intakes(
         ))?,
         (None, None) => None,
     };
-    let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
+    let service = Service::start(handler.clone(), rules, shutdown.clone())?;
     let forget = service.forget();
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {
