@@ -65,29 +65,6 @@ pub fn prevailing(said: Option<Status>, field: Option<Status>) -> Option<Status>
         .or(field)
 }
 
-/// The reply of the server that refused, where others quote it in theirs: the last one that says something in words, up to
-/// Postfix's remark at its end. The whole text where there is but one.
-///
-/// ```
-/// use bouncedemails::smtp_reply::innermost;
-/// let quoted = "550 5.1.0 - Unknown address error 550-'5.1.1 <a@example.com>... User unknown'";
-/// assert_eq!(innermost(quoted), "550-'5.1.1 <a@example.com>... User unknown'");
-/// assert_eq!(innermost("550 5.1.1 no such user (state 14)"), "550 5.1.1 no such user (state 14)");
-/// ```
-pub fn innermost(text: &str) -> &str {
-    let says_something = |reply: &str| {
-        let words = reply.split(|c: char| !c.is_alphabetic());
-        words.filter(|word| word.len() > 2).nth(1).is_some()
-    };
-    let remark = memchr::memmem::find(text.as_bytes(), b"(in reply to ");
-    let text = &text[..remark.unwrap_or(text.len())];
-    reply_codes(text)
-        .map(|(at, _)| &text[at..])
-        .filter(|reply| says_something(reply))
-        .last()
-        .unwrap_or(text)
-}
-
 /// Makes one line of a reply: white space and control characters are folded to single blanks, and the code that is
 /// repeated in front of each line of a multi-line reply (RFC 5321 section 4.2.1) stands only once, at the start.
 ///

@@ -196,7 +196,7 @@ impl Rules {
                 continue;
             }
             for (concept, is_stem) in &phrase.concepts {
-                if (*is_stem || starts_word(text, end)) && !words.is_stranger(start) {
+                if (*is_stem || ends_word(text, end)) && !words.is_stranger(start) {
                     concepts.note(*concept, start, end);
                 }
             }
@@ -253,12 +253,15 @@ fn builtin() -> (Vec<Concept>, Vec<Rule>) {
     (concepts, rules)
 }
 
+/// Whether the word before `at` ends there. A code may stick to it, where lines were joined: `user unknown550 5.1.1`.
+fn ends_word(text: &[u8], at: usize) -> bool {
+    let is_joined = || text[at].is_ascii_digit() && text[at - 1].is_ascii_alphabetic();
+    at == text.len() || starts_word(text, at) || is_joined()
+}
+
 /// A phrase matches only from the start of a word: `full` is not in `helpful`.
 fn starts_word(text: &[u8], at: usize) -> bool {
-    at == 0
-        || at == text.len()
-        || !text[at].is_ascii_alphanumeric()
-        || !text[at - 1].is_ascii_alphanumeric()
+    at == 0 || !text[at].is_ascii_alphanumeric() || !text[at - 1].is_ascii_alphanumeric()
 }
 
 #[cfg(test)]
@@ -368,6 +371,18 @@ mod tests {
                 "line 4: 'PING' is no command: write CONN",
             ),
             (
+                &format!("{rule}near = ['recipient', 'weather']"),
+                "line 4: no such concept: weather; write one of recipient, ",
+            ),
+            (
+                &format!("{rule}near = ['us', 'us', 'us', 'us', 'us']"),
+                "line 1: a rule may ask for 4 concepts at most",
+            ),
+            (
+                "[[concept]]\nname = 'x'\nwords = ['a', '*']",
+                "line 3: an empty word would match everything",
+            ),
+            (
                 &format!("{rule}words-of = 'y'"),
                 "line 4: no rule 'y' stands above",
             ),
@@ -382,6 +397,40 @@ mod tests {
                 "{toml}\n{found}"
             );
         }
+    }
+
+    #[test]
+    fn users_rules_have_concepts() {
+        let rules = Rules::with_user_rules(
+            "[[concept]]
+            name = 'recipient'
+            words = ['vulpes']
+            [[concept]]
+            name = 'den'
+            words = ['burrow*', 'lair']
+            [[rule]]
+            name = 'fox'
+            reason = 'filtered'
+            near = ['recipient', 'den']
+            without = ['policy']
+            example = '550 The vulpes sleeps in its burrows'",
+        )
+        .unwrap();
+        let decides = |words: &str| {
+            let facts = Facts::said(words, "");
+            rules.decide(&facts).is_some_and(|rule| rule.name == "fox")
+        };
+        assert!(decides("550 a lair for a mailbox") && decides("550 burrow: <a@example.com>"));
+        assert!(
+            decides("550 no lair550 for this vulpes"),
+            "lines joined without a blank"
+        );
+        assert!(!decides("550 a lair") && !decides("550 a lair, says our policy, for a user"));
+        assert!(
+            !decides("550 a lair. A user")
+                && !decides("550 lairs for a user")
+                && !decides("550 user lair.example")
+        );
     }
 
     #[test]

@@ -137,6 +137,10 @@ const PHRASES: &[(&str, Command)] = &[
     ("but greeting failed", Command::Conn),
     // Postfix
     ("refused to talk to me", Command::Conn),
+    // chasquid: both commands go out together, and a refused sender is said in its own words
+    ("mail+rcpt 5", Command::Rcpt),
+    // Haraka
+    ("some recipients failed", Command::Rcpt),
     ("most progress was rcpt to response", Command::Rcpt),
     ("wasn't able to establish an smtp connection", Command::Conn),
     // dma: net.c
