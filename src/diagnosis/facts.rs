@@ -63,7 +63,7 @@ impl<'a> Facts<'a> {
 
     fn read(text: &str, own: &[String]) -> Facts<'a> {
         let text = normalise::head(text);
-        let innermost = smtp_reply::innermost(text);
+        let innermost = without_remark(smtp_reply::innermost(text));
         let (status, code) = (
             smtp_reply::status(innermost),
             smtp_reply::reply_code(innermost),
@@ -90,6 +90,14 @@ impl Facts<'_> {
     /// Whether nothing was said.
     pub fn is_silent(&self) -> bool {
         self.words.text.is_empty() && self.whole.is_none()
+    }
+}
+
+/// A reply without the remark of Postfix at its end, `(in reply to RCPT TO command)`: those are not the words of who refused.
+fn without_remark(reply: &str) -> &str {
+    match reply.split_once("(in reply to ") {
+        Some((said, _)) if !said.trim().is_empty() => said.trim_end(),
+        _ => reply,
     }
 }
 
