@@ -73,10 +73,9 @@ impl Found {
         for index in 0..self.hits.len() {
             let hit = &mut self.hits[index];
             let mut is_new = index == 0;
-            for at in read..hit.start {
-                words_before += usize::from(text[at] == b' ');
-                is_new |= ends_sentence(words, at);
-            }
+            let between = &text[read..hit.start];
+            words_before += memchr::memchr_iter(b' ', between).count();
+            is_new |= (read..hit.start).any(|at| ends_sentence(words, at));
             read = hit.start;
             hit.words_before = words_before;
             let bit = 1 << hit.concept;
