@@ -10,16 +10,16 @@
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `quarantine`, `handled`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
-//! - `lookup`, `by_hand`: what people ask for and do by command
+//! - `lookup`, `manual`: what people ask for and do by command
 //! - `in_flight`: which mails are being read at this moment, should one of them end the process
 
-mod by_hand;
 mod counters;
 mod error;
 mod handled;
 mod history;
 mod in_flight;
 mod lookup;
+mod manual;
 mod prototype;
 mod prune;
 mod quarantine;
@@ -30,10 +30,10 @@ mod suspensions;
 mod text;
 mod thread;
 
-pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
+pub use manual::{ByHand, Reset};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};
