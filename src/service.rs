@@ -6,8 +6,8 @@
 use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
-use crate::engine::Engine;
-use crate::ledger::{InFlight, Ledger};
+use crate::engine::{Engine, InFlight};
+use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};

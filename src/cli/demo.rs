@@ -2,7 +2,7 @@
 
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
-use crate::intake::amqp;
+use crate::intake::{self, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -202,7 +202,8 @@ async fn through_broker(
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.
-        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), stop).await;
+        let memory = intake::memory(0);
+        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), memory, stop).await;
         let options = QueueDeleteOptions::default();
         if let Err(error) = channel
             .queue_delete(amqp.queue.as_str().into(), options)

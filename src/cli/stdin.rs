@@ -57,7 +57,7 @@ pub(super) fn through(
         Service::start(Arc::new(handler), rules, give_up)?
     };
     let tally = Arc::new(Tally::default());
-    let fed = feed(&service, &tally, mails);
+    let fed = runtime.block_on(feed(&service, &tally, mails));
     // What was handed in before a mail could not be read is worth as much as ever.
     runtime.block_on(service.finish(Ending::Tried))?;
     fed.map(|()| tally)

@@ -8,16 +8,15 @@
 //!   callers that must not block
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
-//! - `counters`, `suspensions`, `quarantine`, `handled`: one table each; `history`: mails and bounces
+//! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `manual`: what people ask for and do by command
-//! - `in_flight`: which mails are being read at this moment, should one of them end the process
 
+mod attempts;
 mod counters;
 mod error;
 mod handled;
 mod history;
-mod in_flight;
 mod lookup;
 mod manual;
 mod prototype;
@@ -31,7 +30,6 @@ mod text;
 mod thread;
 
 pub use error::{ErrorKind, LedgerError};
-pub use in_flight::{InFlight, Mark};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use manual::{ByHand, Reset};
 pub use quarantine::Quarantined;

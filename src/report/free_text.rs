@@ -77,7 +77,8 @@ pub(super) fn read<'x>(
         return None;
     }
     let failed = failed_header(mail, limits);
-    let suspicious = sender.is_daemon || sender.subject.is_some();
+    let begins_as_one = sender.machine == Machine::Certain && signs.leads;
+    let suspicious = sender.is_daemon || sender.subject.is_some() || begins_as_one;
     let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
     if !certain && !suspicious || somebody_else && failed.is_empty() {
@@ -110,7 +111,7 @@ pub(super) fn read<'x>(
                 .map(|(line, member)| merge::fresh(member, signs, Some(line))),
         );
     }
-    if recipients.is_empty() && sender.is_mail_system() {
+    if recipients.is_empty() && (sender.is_mail_system() || certain && suspicious) {
         recipients.extend(mentioned(mail, &text, signs));
     }
     recipients::take_explanation(&mut recipients, &text.lines);
