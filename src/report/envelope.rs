@@ -2,17 +2,11 @@
 
 use super::header::{self, Header};
 use super::types::Envelope;
-use crate::address;
 use mail_parser::parsers::MessageStream;
 
 pub(super) fn of(header: &Header<'_>) -> Envelope {
     let text = |name| header.text(name).map(|value| value.into_owned());
-    let addresses = |name| {
-        header
-            .all(name)
-            .flat_map(|value| address::in_text(&value).collect::<Vec<_>>())
-            .collect()
-    };
+    let addresses = |name| header.addresses(name).unwrap_or_default();
     Envelope {
         from: header.raw("From").and_then(sender),
         subject: text("Subject"),

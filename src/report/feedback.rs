@@ -33,7 +33,7 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
 /// Who complained: `Original-Rcpt-To` (RFC 5965 section 3.2, may come several times), or what Hotmail adds to the mail.
 pub(super) fn complainants(mail: &Mail<'_>, returned: Option<&Header<'_>>) -> Vec<Address> {
     let mut found: Vec<Address> = Vec::new();
-    let mut add = |value: &str| found.extend(address::in_text(value));
+    let mut add = |value: &str| found.extend(address::in_list(value).unwrap_or_default());
     for part in mail.parts_of("message/feedback-report") {
         for field in fields::groups(&part.text()).iter().flatten() {
             if field.name.eq_ignore_ascii_case("Original-Rcpt-To") {

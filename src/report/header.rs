@@ -3,6 +3,7 @@
 //! Lenient, because the mails are broken: a line that is no field is skipped. Never reads more than [`super::limits`] allow.
 
 use super::limits::{Limit, MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
+use crate::address::{self, Address};
 use mail_parser::parsers::MessageStream;
 use memchr::{memchr, memmem};
 use std::borrow::Cow;
@@ -73,6 +74,16 @@ impl<'x> Header<'x> {
     /// Every field of this name, unfolded and decoded.
     pub(super) fn all(&self, name: &str) -> impl Iterator<Item = Cow<'x, str>> {
         self.all_raw(name).map(decoded)
+    }
+
+    /// The addresses in all fields of this name; none where one of them can't be read. Not decoded first: what stands in encoded
+    /// words is a display name.
+    pub(super) fn addresses(&self, name: &str) -> Option<Vec<Address>> {
+        let mut addresses = Vec::new();
+        for value in self.all_raw(name) {
+            addresses.extend(address::in_list(&lossy(value))?);
+        }
+        Some(addresses)
     }
 
     fn all_raw(&self, name: &str) -> impl Iterator<Item = &'x [u8]> {

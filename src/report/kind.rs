@@ -71,20 +71,26 @@ fn decide(report: &mut Report, kind: Kind, evidence: String) {
 }
 
 /// A delivery status part is a bounce where somebody failed or waits, else a notice of success. False where it names
-/// nobody: then the text has to.
+/// nobody: then the text has to. Where it names somebody who can't be read, nobody does: a text would name half of the address.
 fn delivery_status(
     report: &mut Report,
     mail: &Mail<'_>,
     notes: &str,
     limits: &mut Vec<Limit>,
 ) -> bool {
-    let mut found = dsn::recipients(mail, limits);
-    if found.is_empty() {
+    let dsn::Named {
+        recipients: mut found,
+        unreadable,
+    } = dsn::recipients(mail, limits);
+    if found.is_empty() && !unreadable {
         return false;
     }
     let evidence = "a delivery status part (RFC 3464)".to_owned();
     found.retain(|recipient| matches!(recipient.action, Action::Failed | Action::Delayed));
-    if found.is_empty() {
+    if found.is_empty() && unreadable {
+        let evidence = format!("{evidence}, whose address can't be read");
+        decide(report, Kind::Bounce, evidence);
+    } else if found.is_empty() {
         decide(report, Kind::DeliveryNotice, evidence);
     } else {
         prose::improve(notes, &mut found);

@@ -10,10 +10,7 @@ pub(super) fn of(header: &Header<'_>) -> Original {
     Original {
         message_id: text("Message-ID"),
         from: text("From").and_then(|from| address::in_text(&from).next()),
-        to: header
-            .all("To")
-            .flat_map(|to| address::in_text(&to).collect::<Vec<_>>())
-            .collect(),
+        to: header.addresses("To").unwrap_or_default(),
         subject: text("Subject"),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
     }

@@ -18,6 +18,7 @@ mod transcript;
 
 use super::limits::{Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
+use super::phrases::PHRASES;
 use super::types::{Kind, Recipient};
 use super::words;
 use crate::address::{self, Address};
@@ -64,16 +65,17 @@ pub(super) fn read<'x>(
     let sender = Sender::of(mail);
     let signs = signs::read(&text.lines);
     let failed = failed_header(mail);
+    let in_header = failed.as_ref().is_none_or(|failed| !failed.is_empty());
     let suspicious = sender.is_daemon || sender.subject.is_some();
-    let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
+    let certain = in_header || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
-    if !certain && !suspicious || somebody_else && failed.is_empty() {
+    if !certain && !suspicious || somebody_else && !in_header {
         return None;
     }
     let succeeded = signs
         .delivered
         .or(sender.success.filter(|_| signs.phrase.is_none()));
-    if let Some(phrase) = succeeded.filter(|_| failed.is_empty()) {
+    if let Some(phrase) = succeeded.filter(|_| !in_header) {
         return Some(Found {
             kind: Kind::DeliveryNotice,
             recipients: Vec::new(),
@@ -84,12 +86,14 @@ pub(super) fn read<'x>(
             gist: String::new(),
         });
     }
-    let mut recipients = if failed.is_empty() {
-        told::by_text(&text, signs, limits)
-    } else {
-        told::by_header(&text, signs, failed)
+    let named = match failed {
+        Some(failed) if failed.is_empty() => told::by_text(&text, signs, limits),
+        Some(failed) => Some(told::by_header(&text, signs, failed)),
+        None => None,
     };
-    if recipients.is_empty() {
+    let unreadable = named.is_none();
+    let mut recipients = named.unwrap_or_default();
+    if recipients.is_empty() && !unreadable {
         let members = screen_names::find(mail, &text.lines);
         recipients.extend(
             members
@@ -97,7 +101,7 @@ pub(super) fn read<'x>(
                 .map(|(line, member)| told::fresh(member, signs, Some(line))),
         );
     }
-    if recipients.is_empty() && sender.is_mail_system() {
+    if recipients.is_empty() && !unreadable && sender.is_mail_system() {
         recipients.extend(mentioned(mail, &text, signs));
     }
     told::take_gist(&mut recipients, &text.lines);
@@ -120,13 +124,11 @@ pub(super) fn read<'x>(
     })
 }
 
-/// The addresses in `X-Failed-Recipients` (Exim, Google).
-fn failed_header(mail: &Mail<'_>) -> Vec<Address> {
-    mail.header
-        .all("X-Failed-Recipients")
-        .flat_map(|value| address::in_text(&value).collect::<Vec<_>>())
-        .take(MAX_RECIPIENTS)
-        .collect()
+/// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name half of it.
+fn failed_header(mail: &Mail<'_>) -> Option<Vec<Address>> {
+    let mut failed = mail.header.addresses("X-Failed-Recipients")?;
+    failed.truncate(MAX_RECIPIENTS);
+    Some(failed)
 }
 
 /// The only foreign address that a mail system's own report mentions, where no line names one properly.
@@ -149,23 +151,43 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
                 .collect::<Vec<_>>()
         })
         .collect();
-    let mut foreign = text
-        .lines
-        .iter()
-        .take(MAX_MENTION_LINES)
-        .flat_map(|line| address::in_text(line))
-        .filter(|address| {
-            let local = address.local_part().to_ascii_lowercase();
-            !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
-        });
-    let first = foreign.next()?;
-    if !foreign.all(|other| other.key() == first.key()) {
-        return None;
+    let is_foreign = |address: &Address| {
+        let local = address.local_part().to_ascii_lowercase();
+        !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+    };
+    let mut only: Option<Address> = None;
+    for line in text.lines.iter().take(MAX_MENTION_LINES) {
+        for candidate in address::candidates(line) {
+            let address = candidate.address?; // one that can't be read may be the one that failed
+            if !is_foreign(&address) {
+                continue;
+            }
+            if !stands_for_itself(&line[..candidate.place.start])
+                || only
+                    .as_ref()
+                    .is_some_and(|other| other.key() != address.key())
+            {
+                return None;
+            }
+            only = Some(address);
+        }
     }
+    let first = only?;
     let mut recipient = told::fresh(first, signs, None);
     words::take(&mut recipient, &gist::of(&text.lines));
     recipient.source = "the only address in the text".to_owned();
     Some(recipient)
+}
+
+/// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of an address.
+fn stands_for_itself(before: &str) -> bool {
+    let word = before
+        .trim_end()
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    !word.ends_with(|c: char| c.is_alphanumeric())
+        || PHRASES.before_address.contains(&word.to_lowercase())
 }
 
 /// Where a report names somebody in a sentence, it is a short one.

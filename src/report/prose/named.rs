@@ -4,7 +4,7 @@
 //! Never any other address: not one in a sentence, in a `From:`, or under "please contact".
 
 use super::text::starts_with;
-use crate::address::{self, Address};
+use crate::address::{self, Address, Candidate};
 use crate::report::phrases::PHRASES;
 use std::ops::Range;
 
@@ -37,7 +37,12 @@ pub(super) enum Form {
 pub(super) fn find(lines: &[&str]) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
     for (line, text) in lines.iter().enumerate() {
-        let Some((place, address)) = first_address(text) else {
+        let Some(Candidate { place, address }) = address::candidates(text).next() else {
+            continue;
+        };
+        // Behind a soft line break of quoted-printable (RFC 2045 section 6.7) that nothing declared, the address began in the line before.
+        let is_end = place.start == 0 && line > 0 && lines[line - 1].ends_with('=');
+        let Some(address) = address.filter(|_| !is_end) else {
             continue;
         };
         if let Some(original) = expanded_from(text, &place) {
@@ -58,10 +63,6 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
         }
     }
     found
-}
-
-fn first_address(text: &str) -> Option<(Range<usize>, Address)> {
-    address::spans(text).next()
 }
 
 /// How the line names the address at `place`, and where the words about it start; none where it only mentions it.
