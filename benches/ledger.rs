@@ -93,16 +93,10 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         _ => Reason::MailboxFull,
     };
     report.recipients = vec![Recipient {
-        address: address.clone(),
-        original_recipient: None,
-        action: report::Action::Failed,
         status: "5.1.1".parse().ok(),
         reply_code: Some(550),
-        command: None,
-        diagnostic: Some(DIAGNOSTIC.to_owned()),
-        reporting_mta: None,
-        remote_mta: None,
-        source: "Final-Recipient".to_owned(),
+        diagnostic: Some(DIAGNOSTIC.into()),
+        ..Recipient::new(address.clone(), "Final-Recipient")
     }];
     let mail = Mail {
         raw,
@@ -119,6 +113,7 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         diagnoses: vec![Diagnosis {
             reason,
             bounce_type: reason.bounce_type(),
+            status: "5.1.1".parse().ok(),
             evidence: "rule 'user unknown' in Diagnostic-Code".to_owned(),
         }],
         decision: Decision::Act {

@@ -4,6 +4,7 @@
 //! holds it.
 
 use crate::archive::Archive;
+use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::intake::{Delivery, Mail, Receipt};
@@ -24,9 +25,11 @@ use tracing::{error, info, warn};
 /// The most mails that one transaction takes: beyond some hundreds a larger one gains nothing, but makes each mail wait longer.
 const MOST_AT_ONCE: usize = 512;
 
-/// How long a storage fault is waited out before the next try, doubling in between.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a storage fault is waited out before the next try.
+const STORAGE_WAIT: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    longest: Duration::from_secs(5),
+};
 
 /// What the loop works with.
 pub struct Engine {
@@ -109,7 +112,7 @@ impl Engine {
     /// Records a batch, waiting out storage faults; none when told to stop meanwhile.
     fn record(&self, entries: &[Entry], runtime: &Handle) -> Option<Vec<Recorded>> {
         let mut fault: Option<Instant> = None;
-        let mut wait = FIRST_WAIT;
+        let mut tries = 0;
         loop {
             match self.try_record(entries) {
                 Ok(recorded) => {
@@ -129,6 +132,8 @@ impl Engine {
                         );
                         fault = Some(Instant::now());
                     }
+                    tries += 1;
+                    let wait = STORAGE_WAIT.wait(tries, fastrand::f64());
                     let stopped = runtime.block_on(async {
                         tokio::time::timeout(wait, self.shutdown.cancelled())
                             .await
@@ -139,7 +144,6 @@ impl Engine {
                         warn!("{count} mails could not be recorded and are given back.");
                         return None;
                     }
-                    wait = LONGEST_WAIT.min(wait * 2);
                 }
             }
         }

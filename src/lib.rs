@@ -3,7 +3,7 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
-//! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
+//! - [`address`], [`backoff`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`intake`]: how mail arrives, and the receipt by which its giver learns that it is safe
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
@@ -20,6 +20,7 @@
 
 pub mod address;
 pub mod archive;
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod diagnosis;

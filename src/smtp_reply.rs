@@ -37,12 +37,28 @@ pub fn reply_code(text: &str) -> Option<u16> {
 pub fn status(text: &str) -> Option<Status> {
     let mut vague = None;
     for found in statuses(text) {
-        if (found.subject, found.detail) != (0, 0) {
+        if found.is_telling() {
             return Some(found);
         }
         vague = vague.or(Some(found));
     }
     vague
+}
+
+/// The one precedence of codes: of what the remote said in its reply and what the report's Status field says, the status
+/// that says most. The reply is better evidence than what the reporter made of it, and `5.0.0` says nothing.
+///
+/// ```
+/// use bouncedemails::smtp_reply::prevailing;
+/// let status = |text: &str| text.parse().ok();
+/// assert_eq!(prevailing(status("5.1.1"), status("5.7.1")), status("5.1.1"));
+/// assert_eq!(prevailing(status("5.0.0"), status("5.7.1")), status("5.7.1"));
+/// ```
+pub fn prevailing(said: Option<Status>, field: Option<Status>) -> Option<Status> {
+    said.filter(Status::is_telling)
+        .or(field.filter(Status::is_telling))
+        .or(said)
+        .or(field)
 }
 
 /// Makes one line of a reply: white space and control characters are folded to single blanks, and the code that is

@@ -447,3 +447,53 @@ fn a_broker_is_reached_over_tls_if_its_certificate_is_trusted() {
     trusting.wait_for("Taking mails from the queue mails at amqps://guest:***@localhost");
     trusting.stop();
 }
+
+#[test]
+fn headers_that_are_nested_or_can_not_be_read_stop_nothing() {
+    let broker = Broker::shared();
+    let vhost = broker.vhost("nested");
+    let queue = vhost.durable_queue("mails");
+    let not_text = b"\x20\x80\x00\x00\x00\x00\x02\xff\xfe".to_vec();
+    let cases = [
+        headers(&nested_tables(2_000)),
+        headers(&nested_tables(DEEPEST)),
+        headers(&nested_arrays(DEEPEST)),
+        // A header's name, a content type and a message id that are no UTF-8.
+        headers(b"\x02\xff\xfet\x01"),
+        b"\x80\x00\x02\xff\xfe".to_vec(),
+        not_text,
+    ];
+    let folder = temp_dir();
+    let url = format!("url: {}", queue.url());
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    daemon.wait_for("Taking mails from the queue");
+    for (number, properties) in (0..).zip(&cases) {
+        let mut client = RawClient::connect(broker.port(), vhost.name());
+        let mail = soft_bounce(&format!("hostile{number}@example.org"), number);
+        client.publish("mails", properties, mail.as_ref());
+        client.close();
+        queue.publish([soft_bounce(&format!("next{number}@example.org"), number)]);
+        daemon.wait_for(&format!("hostile{number}@example.org has 1 of 3"));
+        daemon.wait_for(&format!("next{number}@example.org has 1 of 3"));
+    }
+    queue.wait_until_empty();
+    let said = daemon.stop().join("\n");
+    assert!(
+        !said.contains("warning") && !said.contains("error"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_broker_that_nests_what_it_says_of_itself_is_answered() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let folder = temp_dir();
+    let url = format!("url: amqp://guest:guest@{address}/%2f");
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    for properties in [nested_tables(DEEPEST), nested_arrays(DEEPEST)] {
+        RawBroker::greet(&listener, &properties).is_answered();
+    }
+    daemon.wait_for("cannot be reached");
+    daemon.stop();
+}

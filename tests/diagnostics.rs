@@ -1,23 +1,19 @@
 //! What words mean: every line of `diagnostics.txt` gets the reason that stands in front of it.
 
-use bouncedemails::diagnosis::{Rules, diagnose};
-use bouncedemails::report::{Action, Recipient};
+use bouncedemails::diagnosis::{BounceType, Rules, diagnose};
+use bouncedemails::report::Recipient;
 use bouncedemails::smtp_reply;
 
 /// A recipient of whom no more is known than one diagnostic, and who said it.
 fn recipient(receiver: &str, diagnostic: &str) -> Recipient {
     let diagnostic = smtp_reply::one_line(diagnostic);
     Recipient {
-        address: "a@example.com".parse().unwrap(),
-        original_recipient: None,
-        action: Action::Failed,
         status: smtp_reply::status(&diagnostic),
         reply_code: smtp_reply::reply_code(&diagnostic),
         command: smtp_reply::command(&diagnostic),
-        diagnostic: Some(diagnostic),
-        reporting_mta: None,
-        remote_mta: (receiver != "-").then(|| receiver.to_owned()),
-        source: "Diagnostic-Code".to_owned(),
+        diagnostic: Some(diagnostic.into()),
+        remote_mta: (receiver != "-").then(|| receiver.into()),
+        ..Recipient::new("a@example.com".parse().unwrap(), "Diagnostic-Code")
     }
 }
 
@@ -46,6 +42,35 @@ fn every_diagnostic_has_its_reason() {
         wrong.len(),
         wrong.join("\n")
     );
+}
+
+/// The reply prevails over the Status field; codes that contradict each other are believed only where words are known.
+#[test]
+fn one_precedence_of_codes() {
+    use BounceType::{Hard, Soft};
+    let rules = Rules::builtin();
+    for (field, diagnostic, bounce_type, shown) in [
+        ("5.1.1", "550 5.1.1 zorgle blat", Hard, "5.1.1"),
+        ("5.0.0", "550 5.1.1 zorgle blat", Hard, "5.1.1"),
+        ("5.1.1", "550 5.0.0 zorgle blat", Hard, "5.1.1"),
+        ("5.1.0", "550 5.1.1 zorgle blat", Hard, "5.1.1"),
+        ("5.7.1", "550 5.1.1 zorgle blat", Soft, "5.1.1"),
+        ("5.1.1", "550 5.7.1 zorgle blat", Soft, "5.7.1"),
+        ("5.1.1", "550 5.2.1 zorgle blat", Soft, "5.2.1"),
+        ("5.1.1", "450 zorgle blat", Soft, "5.1.1"),
+        ("4.4.7", "550 5.1.1 zorgle blat", Soft, "5.1.1"),
+        ("5.7.1", "550 5.1.1 no such user", Hard, "5.1.1"),
+    ] {
+        let mut recipient = recipient("-", diagnostic);
+        recipient.status = field.parse().ok();
+        let found = diagnose(&recipient, &rules);
+        let said = (found.bounce_type, found.status);
+        assert_eq!(
+            said,
+            (bounce_type, shown.parse().ok()),
+            "{field}: {diagnostic}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //!
 //! The real binary reads them; its memory is what the system says it had at most (VmHWM).
 
+use bouncedemails::report::{self, Limit, limits::MAX_RECIPIENTS};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -156,7 +158,7 @@ fn a_hundred_thousand_recipients() {
     }
     let outcome = classify("100,000 recipients", mail.as_bytes());
     let found = addresses(&outcome.json);
-    assert_eq!(found.len(), bouncedemails::report::limits::MAX_RECIPIENTS);
+    assert_eq!(found.len(), MAX_RECIPIENTS);
     assert_eq!(found[0], "user0@example.org");
     assert!(outcome.people.contains("too many recipients"));
 }
@@ -185,5 +187,156 @@ fn ten_megabytes_of_header() {
             said.iter().any(|limit| outcome.people.contains(limit)),
             "{name}"
         );
+    }
+}
+
+/// What one mail says once must not be kept once for each recipient that it names.
+#[test]
+fn what_is_said_of_many_is_kept_once() {
+    let long = "mx.example.org.".repeat(20_000);
+    let recipients: String = (0..10_000)
+        .map(|number| format!("\nFinal-Recipient: rfc822; u{number}@example.org\nStatus: 5.1.1\n"))
+        .collect();
+    let reporting_mta = format!(
+        "{HEAD}{}",
+        REPORT.replace("mail.example.org", &long) + &recipients
+    );
+    let names: String = (0..10_000)
+        .map(|number| format!("<u{number}@example.org>\n"))
+        .collect();
+    let words = "We could not deliver your mail to any of them. ".repeat(80);
+    let above = format!("{HEAD}\nThis is the mail system at host a.example.\n\n{words}\n{names}");
+    let below =
+        format!("{HEAD}\nThis is the mail system at host a.example.\n\n{names}    {words}\n");
+    let listed: Vec<String> = (0..10_000)
+        .map(|number| format!("{{\"emailAddress\":\"u{number}@example.org\"}}"))
+        .collect();
+    let notification = |mta: &str| {
+        format!(
+            "{HEAD}\n{{\"notificationType\":\"Bounce\",\"bounce\":{{\"bounceType\":\"{mta}\",\"reportingMTA\":\"{mta}\",\
+             \"bouncedRecipients\":[{}]}}}}\n",
+            listed.join(",")
+        )
+    };
+    for (name, mail) in [
+        ("a long Reporting-MTA", reporting_mta),
+        ("words above a list", above),
+        ("words below a list", below),
+        ("a notification", notification(&long[..50_000])),
+    ] {
+        let report = report::parse(mail.as_bytes());
+        assert_eq!(report.recipients.len(), 10_000, "{name}");
+        let mut texts: HashMap<*const u8, usize> = HashMap::new();
+        for recipient in &report.recipients {
+            let words = recipient.diagnostic.as_ref();
+            let hosts = [&recipient.reporting_mta, &recipient.remote_mta];
+            let shared = hosts.into_iter().flatten().chain(words);
+            texts.extend(shared.map(|text| (text.as_ptr(), text.len())));
+        }
+        let kept: usize = texts.values().sum();
+        assert!((1..=10_000).contains(&kept), "{name}: {kept} bytes");
+    }
+}
+
+/// Nobody is asked to suspend more than [`MAX_RECIPIENTS`], whatever the form in which a mail names them, and it is said.
+#[test]
+fn too_many_are_cut_by_every_way_in() {
+    let each = |count: usize, of: &dyn Fn(usize) -> String| (0..count).map(of).collect::<String>();
+    let more = MAX_RECIPIENTS + 10;
+    let fields = format!(
+        "{HEAD}{REPORT}{}",
+        each(more, &|n| format!(
+            "\nFinal-Recipient: rfc822; u{n}@example.org\n{RECIPIENT}"
+        ))
+    );
+    let lines = format!(
+        "{HEAD}\nThis is the mail system at host a.example.\n\n{}",
+        each(more, &|n| format!(
+            "<u{n}@example.org>: 550 5.1.1 no such user\n"
+        ))
+    );
+    let header = format!(
+        "{HEAD}X-Failed-Recipients: {}\n\nA message that you sent could not be delivered to all of its recipients.\n",
+        each(more, &|n| format!("u{n}@e.io, "))
+    );
+    let members = format!(
+        "{}\nYour mail to the following recipients could not be delivered because they are not accepting mail from s@x.example:\n\n{}",
+        HEAD.replace("mail.example.org", "aol.com"),
+        each(more, &|n| format!("    name{n}\n"))
+    );
+    let dialogue = format!(
+        "{HEAD}\n   ----- Transcript of session follows -----\n{}",
+        each(more, &|n| format!(
+            ">>> RCPT To:<u{n}@example.org>\n<<< 550 5.1.1 no such user\n"
+        ))
+    );
+    let amazon = |kind: &str, holder: &str, list: &str| {
+        format!(
+            "{HEAD}\n{{\"notificationType\":\"{kind}\",\"{holder}\":{{\"{list}\":[{{\"emailAddress\":\"x@e.io\"}}{}]}}}}\n",
+            each(more, &|n| format!(",{{\"emailAddress\":\"u{n}@e.io\"}}"))
+        )
+    };
+    let complaint = format!(
+        "{HEAD}Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n\
+         --b\nContent-Type: message/feedback-report\n\n{}\n--b--\n",
+        each(more, &|n| format!("Original-Rcpt-To: u{n}@example.org\n"))
+    );
+    for (name, mail) in [
+        ("fields", fields),
+        ("lines", lines),
+        ("X-Failed-Recipients", header),
+        ("AOL", members),
+        ("dialogue", dialogue),
+        (
+            "Amazon's bounce",
+            amazon("Bounce", "bounce", "bouncedRecipients"),
+        ),
+        (
+            "Amazon's delay",
+            amazon("DeliveryDelay", "deliveryDelay", "delayedRecipients"),
+        ),
+        (
+            "Amazon's complaint",
+            amazon("Complaint", "complaint", "complainedRecipients"),
+        ),
+        ("complaint", complaint),
+    ] {
+        let report = report::parse(mail.as_bytes());
+        let named = report.recipients.len() + report.complainants.len();
+        assert_eq!(named, MAX_RECIPIENTS, "{name}: {}", report.evidence);
+        assert_eq!(report.limits, [Limit::Recipients], "{name}");
+    }
+}
+
+/// A field that names a host or a mail has the bytes of one; what people read has those of a line.
+#[test]
+fn long_fields_are_cut_between_characters() {
+    let long = "ü".repeat(10_000);
+    let fields = format!(
+        "Final-Recipient: rfc822; anna@example.org\nStatus: 5.1.1\nRemote-MTA: dns; {long}\n\
+         Diagnostic-Code: smtp; 550 {long}\nX-PowerMTA-BounceCategory: {long}\n"
+    );
+    let headers = format!("From: {long}\nTo: {long}\nSubject: {long}\nMessage-ID: <{long}>\n");
+    let mail = format!(
+        "{headers}{}\n{fields}\n--b\nContent-Type: message/rfc822\n\n{headers}\n",
+        REPORT.replace("mail.example.org", &long)
+    );
+    let report = report::parse(mail.as_bytes());
+    let recipient = &report.recipients[0];
+    let (envelope, original) = (&report.envelope, &report.original);
+    let bounds = [
+        ("Reporting-MTA", recipient.reporting_mta.as_deref(), 255),
+        ("Remote-MTA", recipient.remote_mta.as_deref(), 255),
+        ("diagnostic", recipient.diagnostic.as_deref(), 4_256),
+        ("From", envelope.from.as_deref(), 998),
+        ("To", envelope.to_text.as_deref(), 998),
+        ("Subject", envelope.subject.as_deref(), 998),
+        ("Message-ID", envelope.message_id.as_deref(), 255),
+        ("original Subject", original.subject.as_deref(), 998),
+        ("original Message-ID", original.message_id.as_deref(), 255),
+    ];
+    for (name, text, most) in bounds {
+        let length = text.map_or(0, str::len);
+        assert!(length > most - 10 && length <= most, "{name} has {length}");
     }
 }

@@ -25,18 +25,7 @@ fn address(text: &str) -> Address {
 }
 
 fn bounce(recipients: &[&str]) -> Report {
-    let recipient = |text: &&str| Recipient {
-        address: address(text),
-        original_recipient: None,
-        action: report::Action::Failed,
-        status: None,
-        reply_code: None,
-        command: None,
-        diagnostic: None,
-        reporting_mta: None,
-        remote_mta: None,
-        source: "Final-Recipient".to_owned(),
-    };
+    let recipient = |text: &&str| Recipient::new(address(text), "Final-Recipient");
     Report {
         kind: Kind::Bounce,
         evidence: "a delivery status part".to_owned(),
@@ -55,6 +44,7 @@ fn diagnosis(reason: Reason) -> Diagnosis {
     Diagnosis {
         reason,
         bounce_type: reason.bounce_type(),
+        status: "5.1.1".parse().ok(),
         evidence: "its words".to_owned(),
     }
 }

@@ -3,25 +3,29 @@
 
 mod support;
 
+use parking_lot::Mutex;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use support::*;
 
 const NO_REPLY: &str = "no-reply@mydomain.de";
 
-/// What `resources/setup_rabbitmq.sh` makes, with names of its own.
+/// What `resources/setup_rabbitmq.sh` makes, in a vhost of its own. Its users and their passwords are the broker's.
 struct Setup<'a> {
     queue: Queue<'a>,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl<'a> Setup<'a> {
     fn run(broker: &'a Broker, vhost: &str) -> Setup<'a> {
-        let folder = temp_dir();
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock();
+        let folder = broker.folder().join("etc");
         let mut setup = broker.command(repository("resources/setup_rabbitmq.sh"));
         setup
             .env("AMQP_VHOST", vhost)
-            .env("AMQP_PORT", broker.port().to_string())
-            .env("BOUNCEDEMAILS_ETC", folder.path());
+            .env("AMQP_MTA_USER", "nobody")
+            .env("BOUNCEDEMAILS_ETC", &folder);
         let said = output_of(&mut setup, b"");
         assert!(said.contains("amqp://bouncedemails:${file:"), "{said}");
         Setup {
@@ -33,7 +37,9 @@ impl<'a> Setup<'a> {
     /// The right side of the alias. Its script and its password lie in `folder`, which every user may look into.
     fn alias(&self, broker: &Broker, vhost: &str, folder: &Path) -> String {
         let script = copy(&repository("resources/send_message_to_rabbitmq.sh"), folder);
-        let authfile = copy(&self.folder.path().join("publish.auth"), folder);
+        let authfile = copy(&self.folder.join("publish.auth"), folder);
+        // As whom Postfix runs the pipe of an alias.
+        give(&authfile, "nobody");
         format!(
             "|env AMQP_SERVER=127.0.0.1 AMQP_PORT={} AMQP_VHOST={vhost} AMQP_AUTHFILE={} {}",
             broker.port(),
@@ -44,7 +50,7 @@ impl<'a> Setup<'a> {
 
     /// `url` for the service, as the script told it.
     fn url(&self, broker: &Broker, vhost: &str) -> String {
-        let password = self.folder.path().join("rabbitmq_password");
+        let password = self.folder.join("rabbitmq_password");
         format!(
             "url: amqp://bouncedemails:${{file:{}}}@127.0.0.1:{}/{vhost}",
             password.display(),
@@ -137,6 +143,30 @@ fn postfix_keeps_a_bounce_while_the_broker_is_away() {
 }
 
 #[test]
+fn the_setup_changes_nothing_when_it_is_run_again_and_hides_its_passwords() {
+    let broker = Broker::shared();
+    let setup = || {
+        let setup = Setup::run(broker, "again");
+        ["rabbitmq_password", "publish.auth"].map(|name| {
+            let file = setup.folder.join(name);
+            let metadata = std::fs::metadata(&file).expect("it was written");
+            let text = std::fs::read_to_string(&file).expect("it is text");
+            (text, metadata.permissions().mode() & 0o777, metadata.uid())
+        })
+    };
+    let [consumer, publisher] = setup();
+    assert_eq!((consumer.1, consumer.2), (0o640, 0));
+    assert_eq!(publisher.1, 0o400);
+    assert_ne!(publisher.2, 0, "the mail server does not run as root");
+    authenticate(broker, &publisher.0);
+    assert_eq!(setup(), [consumer, publisher.clone()]);
+    authenticate(broker, &publisher.0);
+    let queues = ["list_queues", "--quiet", "-p", "again", "name", "type"];
+    let queues = broker.rabbitmqctl(&queues);
+    assert!(queues.contains("quorum"), "{queues}");
+}
+
+#[test]
 fn the_script_makes_the_queue_rather_than_lose_a_mail() {
     let broker = Broker::shared();
     let setup = Setup::run(broker, "lost");
@@ -145,7 +175,7 @@ fn the_script_makes_the_queue_rather_than_lose_a_mail() {
     script
         .env("AMQP_PORT", broker.port().to_string())
         .env("AMQP_VHOST", "lost")
-        .env("AMQP_AUTHFILE", setup.folder.path().join("publish.auth"));
+        .env("AMQP_AUTHFILE", setup.folder.join("publish.auth"));
     output_of(&mut script, b"a mail");
     assert_eq!(setup.queue.ready(), 1);
 }
@@ -171,6 +201,16 @@ fn the_script_asks_for_another_try_whatever_goes_wrong() {
             .expect("it starts");
         assert_eq!(output.status.code(), Some(75), "{output:?}");
     }
+}
+
+/// Fails unless the broker takes the name and the password of an authfile.
+fn authenticate(broker: &Broker, authfile: &str) {
+    let mut words = authfile.lines().filter_map(|line| line.split_once(':'));
+    let (user, password) = (
+        words.next().expect("a name"),
+        words.next().expect("a password"),
+    );
+    broker.rabbitmqctl(&["authenticate_user", user.1, password.1]);
 }
 
 fn repository(path: &str) -> PathBuf {

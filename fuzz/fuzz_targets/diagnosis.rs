@@ -15,16 +15,13 @@ fuzz_target!(|text: &str| {
     let (servers, words) = text.split_once('\n').unwrap_or(("", text));
     let (reporting, remote) = servers.split_once(' ').unwrap_or((servers, ""));
     let recipient = Recipient {
-        address: "user@example.org".parse().expect("an address"),
-        original_recipient: None,
-        action: Action::Failed,
         status: smtp_reply::status(words),
         reply_code: smtp_reply::reply_code(words),
         command: smtp_reply::command(words),
-        diagnostic: Some(smtp_reply::one_line(words)),
-        reporting_mta: Some(reporting.to_owned()),
-        remote_mta: Some(remote.to_owned()),
-        source: "fuzz".to_owned(),
+        diagnostic: Some(smtp_reply::one_line(words).into()),
+        reporting_mta: Some(reporting.into()),
+        remote_mta: Some(remote.into()),
+        ..Recipient::new("user@example.org".parse().expect("an address"), "fuzz")
     };
     let diagnosis = diagnose(&recipient, &RULES);
     assert!(!diagnosis.evidence.is_empty());

@@ -3,23 +3,15 @@
 #![no_main]
 
 use bouncedemails::diagnosis::{Rules, diagnose};
-use bouncedemails::report::{Action, Recipient};
+use bouncedemails::report::Recipient;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     match Rules::with_user_rules(text) {
         Ok(rules) => {
             let recipient = Recipient {
-                address: "user@example.org".parse().expect("an address"),
-                original_recipient: None,
-                action: Action::Failed,
-                status: None,
-                reply_code: None,
-                command: None,
-                diagnostic: Some(text.to_owned()),
-                reporting_mta: None,
-                remote_mta: None,
-                source: "fuzz".to_owned(),
+                diagnostic: Some(text.into()),
+                ..Recipient::new("user@example.org".parse().expect("an address"), "fuzz")
             };
             assert!(!diagnose(&recipient, &rules).evidence.is_empty());
         }

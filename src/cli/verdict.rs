@@ -91,7 +91,7 @@ impl<'a> RecipientObject<'a> {
             reason: diagnosis.reason,
             fault: diagnosis.fault(),
             action: recipient.action,
-            status: recipient.status.map(|status| status.to_string()),
+            status: diagnosis.status.map(|status| status.to_string()),
             reply_code: recipient.reply_code,
             diagnostic: recipient.diagnostic.as_deref(),
             reporting_mta: recipient.reporting_mta.as_deref(),

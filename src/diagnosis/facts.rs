@@ -2,8 +2,7 @@
 //!
 //! Decides nothing: it prefers what the remote system said in words to what the reporter made of it.
 
-use super::rules::Rule;
-use super::words;
+use super::normalise;
 use crate::report::Recipient;
 use crate::smtp_reply::{self, Command, Status};
 
@@ -12,7 +11,7 @@ use crate::smtp_reply::{self, Command, Status};
 pub(super) struct Facts<'a> {
     /// The diagnostic, normalised.
     pub words: String,
-    /// The status that says most: what the remote said in words is better evidence than what the reporter made of it.
+    /// The status that prevails over the others.
     pub status: Option<Status>,
     /// The reply code.
     pub code: Option<u16>,
@@ -20,43 +19,56 @@ pub(super) struct Facts<'a> {
     pub command: Option<Command>,
     /// The remote MTA, the reporting MTA, and the recipient's domain.
     pub hosts: [&'a str; 3],
+    /// Whether the codes contradict each other: without known words, none of them is to be believed.
+    pub contradictory: bool,
 }
 
 impl<'a> Facts<'a> {
+    /// All that a report says of a recipient.
     pub fn of(recipient: &'a Recipient) -> Facts<'a> {
-        let text = words::head(recipient.diagnostic.as_deref().unwrap_or_default());
-        let telling = |status: &Status| (status.subject, status.detail) != (0, 0);
-        let said = smtp_reply::status(text);
+        let text = recipient.diagnostic.as_deref().unwrap_or_default();
+        let mut facts = Facts::said(text, "");
+        let said = facts.status;
+        facts.status = smtp_reply::prevailing(said, recipient.status);
+        facts.code = facts.code.or(recipient.reply_code);
+        facts.command = recipient.command.or(facts.command);
+        facts.hosts = [
+            host(recipient.remote_mta.as_deref()),
+            host(recipient.reporting_mta.as_deref()),
+            recipient.address.domain(),
+        ];
+        facts.contradictory = contradict([said, recipient.status], facts.code);
+        facts
+    }
+
+    /// A mere text, said by `host`.
+    pub fn said(text: &str, host: &'a str) -> Facts<'a> {
+        let text = normalise::head(text);
+        let (status, code) = (smtp_reply::status(text), smtp_reply::reply_code(text));
         Facts {
-            words: words::normalise(text),
-            status: said
-                .filter(telling)
-                .or(recipient.status.filter(telling))
-                .or(said)
-                .or(recipient.status),
-            code: smtp_reply::reply_code(text).or(recipient.reply_code),
-            command: recipient.command.or_else(|| smtp_reply::command(text)),
-            hosts: [
-                host(recipient.remote_mta.as_deref()),
-                host(recipient.reporting_mta.as_deref()),
-                recipient.address.domain(),
-            ],
+            words: normalise::normalise(text),
+            status,
+            code,
+            command: smtp_reply::command(text),
+            hosts: [host, "", ""],
+            contradictory: contradict([status, None], code),
         }
     }
 }
 
-impl<'a> Facts<'a> {
-    /// The facts of a rule's example, as the rule's receiver would say it.
-    pub fn of_example(rule: &'a Rule) -> Option<Facts<'a>> {
-        let text = words::head(rule.example.as_deref()?);
-        Some(Facts {
-            words: words::normalise(text),
-            status: smtp_reply::status(text),
-            code: smtp_reply::reply_code(text),
-            command: smtp_reply::command(text),
-            hosts: [rule.receivers.first().map_or("", String::as_str), "", ""],
-        })
-    }
+/// Whether the status of the reply, that of the report and the reply code can't all be true.
+fn contradict(statuses: [Option<Status>; 2], code: Option<u16>) -> bool {
+    let of_code = code.map(|code| Status {
+        class: if code < 500 { 4 } else { 5 },
+        subject: 0,
+        detail: 0,
+    });
+    let [said, field] = statuses;
+    let disagree = |a: Option<Status>, b: Option<Status>| match (a, b) {
+        (Some(a), Some(b)) => !a.agrees_with(&b),
+        _ => false,
+    };
+    disagree(said, field) || disagree(said, of_code) || disagree(field, of_code)
 }
 
 /// The name in `mx.example.com. (192.0.2.5, the server for example.com)`.

@@ -2,8 +2,8 @@
 //!
 //! Reads text only; that the rules are fast and in order is the business of [`super::rules`].
 
-use super::rules::{Rule, RuleError};
-use super::{Reason, words};
+use super::rule::{Rule, RuleError};
+use super::{Reason, normalise};
 use crate::smtp_reply::Command;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -48,10 +48,8 @@ struct Entry {
 
 /// Reads a rule file.
 pub(super) fn read(toml_text: &str) -> Result<Vec<Rule>, RuleError> {
-    let line_of = |span: Range<usize>| {
-        let before = &toml_text.as_bytes()[..span.start.min(toml_text.len())];
-        1 + before.iter().filter(|b| **b == b'\n').count()
-    };
+    let line_ends: Vec<usize> = memchr::memchr_iter(b'\n', toml_text.as_bytes()).collect();
+    let line_of = |span: Range<usize>| 1 + line_ends.partition_point(|end| *end < span.start);
     let file: RuleFile = toml::from_str(toml_text).map_err(|error| RuleError {
         line: line_of(error.span().unwrap_or(0..0)),
         message: error.message().replace('\n', ", "),
@@ -156,7 +154,7 @@ fn each<T>(
 fn phrases(values: Vec<Spanned<String>>) -> Result<Vec<String>, Mistake> {
     each(values, |text| match text.trim().is_empty() {
         true => Err("an empty phrase would match everything".to_owned()),
-        false => Ok(words::normalise(text)),
+        false => Ok(normalise::normalise(text)),
     })
 }
 

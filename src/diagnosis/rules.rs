@@ -4,14 +4,11 @@
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
 //! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
-use super::bit_set::BitSet;
-use super::codes::{CodePattern, StatusPattern};
 use super::facts::Facts;
-use super::{Reason, rule_file};
-use crate::report::Recipient;
-use crate::smtp_reply::Command;
+use super::rule::{Rule, RuleError};
+use super::rule_file;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
-use regex::Regex;
+use fixedbitset::FixedBitSet;
 use std::collections::HashMap;
 
 /// The rules that come with the program.
@@ -27,46 +24,7 @@ pub struct Rules {
     /// For each phrase of the automaton, the rules that have it.
     uses: Vec<Vec<Use>>,
     /// The rules without words: they are always worth a look.
-    wordless: BitSet,
-}
-
-/// Why a user's rule file can't be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {message}")]
-pub struct RuleError {
-    /// The line in the file, counted from 1.
-    pub line: usize,
-    /// What is wrong with it, and what to write instead where that is known.
-    pub message: String,
-}
-
-/// One rule. An empty list is a condition that always holds.
-#[derive(Debug)]
-pub(super) struct Rule {
-    /// Stands in the evidence.
-    pub name: String,
-    /// What it says when all conditions hold.
-    pub reason: Reason,
-    /// One of these phrases is in the words,
-    pub words: Vec<String>,
-    /// and one of these too,
-    pub and: Vec<String>,
-    /// and none of these,
-    pub not: Vec<String>,
-    /// and this matches the words,
-    pub pattern: Option<Regex>,
-    /// and one of these domains is that of the remote MTA, the reporting MTA or the recipient,
-    pub receivers: Vec<String>,
-    /// and the enhanced status is one of these,
-    pub statuses: Vec<StatusPattern>,
-    /// and the reply code is one of these,
-    pub codes: Vec<CodePattern>,
-    /// and the refused command is one of these.
-    pub commands: Vec<Command>,
-    /// A diagnostic that this rule decides.
-    pub example: Option<String>,
-    /// Where it stands in its file.
-    pub line: usize,
+    wordless: FixedBitSet,
 }
 
 /// How a rule uses a phrase.
@@ -121,7 +79,7 @@ impl Rules {
     ) -> impl Iterator<Item = RuleError> + '_ {
         range.filter_map(|index| {
             let rule = &self.rules[index];
-            let decided_by = match self.decide(&Facts::of_example(rule)?) {
+            let decided_by = match self.decide(&example(rule)?) {
                 Some(found) if std::ptr::eq(found, rule) => return None,
                 Some(found) => format!("rule '{}' decides it", found.name),
                 None => "no rule matches it".to_owned(),
@@ -139,7 +97,7 @@ impl Rules {
     fn compile(rules: Vec<Rule>) -> Result<Rules, BuildError> {
         let mut numbers: HashMap<String, usize> = HashMap::new();
         let mut uses: Vec<Vec<Use>> = Vec::new();
-        let mut wordless = BitSet::new(rules.len());
+        let mut wordless = FixedBitSet::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             if rule.words.is_empty() {
                 wordless.insert(index);
@@ -174,29 +132,11 @@ impl Rules {
         })
     }
 
-    /// Why `recipient` failed, and the evidence for it.
-    pub(super) fn reason(&self, recipient: &Recipient) -> (Reason, String) {
-        match self.decide(&Facts::of(recipient)) {
-            Some(rule) => (
-                rule.reason,
-                format!("rule '{}' in {}", rule.name, recipient.source),
-            ),
-            None if recipient.diagnostic.is_some() => (
-                Reason::OnHold,
-                format!("no rule knows the words in {}", recipient.source),
-            ),
-            None => (
-                Reason::Undefined,
-                format!("there are no words to go by in {}", recipient.source),
-            ),
-        }
-    }
-
     /// The first rule whose conditions all hold.
-    fn decide(&self, facts: &Facts) -> Option<&Rule> {
+    pub(super) fn decide(&self, facts: &Facts) -> Option<&Rule> {
         let mut candidates = self.wordless.clone();
-        let mut anded = BitSet::new(self.rules.len());
-        let mut forbidden = BitSet::new(self.rules.len());
+        let mut anded = FixedBitSet::with_capacity(self.rules.len());
+        let mut forbidden = FixedBitSet::with_capacity(self.rules.len());
         for found in self.automaton.find_overlapping_iter(&facts.words) {
             if !starts_word(facts.words.as_bytes(), found.start()) {
                 continue;
@@ -209,13 +149,19 @@ impl Rules {
                 }
             }
         }
-        candidates.iter().find_map(|index| {
+        candidates.ones().find_map(|index| {
             let rule = &self.rules[index];
             let words =
                 !forbidden.contains(index) && (rule.and.is_empty() || anded.contains(index));
             (words && rule.holds(facts)).then_some(rule)
         })
     }
+}
+
+/// The facts of a rule's example, as the rule's receiver would say it.
+fn example(rule: &Rule) -> Option<Facts<'_>> {
+    let host = rule.receivers.first().map_or("", String::as_str);
+    Some(Facts::said(rule.example.as_deref()?, host))
 }
 
 /// The rules of `rules.toml`; a test reads them all, so a mistake in them can't be released.
@@ -228,49 +174,11 @@ fn starts_word(text: &[u8], at: usize) -> bool {
     at == 0 || !text[at].is_ascii_alphanumeric() || !text[at - 1].is_ascii_alphanumeric()
 }
 
-impl Rule {
-    /// Whether all conditions but `words`, `and` and `not` hold.
-    fn holds(&self, facts: &Facts) -> bool {
-        let any = |empty: bool, one: bool| empty || one;
-        any(
-            self.statuses.is_empty(),
-            facts
-                .status
-                .is_some_and(|s| self.statuses.iter().any(|p| p.matches(s))),
-        ) && any(
-            self.codes.is_empty(),
-            facts
-                .code
-                .is_some_and(|c| self.codes.iter().any(|p| p.matches(c))),
-        ) && any(
-            self.commands.is_empty(),
-            facts.command.is_some_and(|c| self.commands.contains(&c)),
-        ) && any(
-            self.receivers.is_empty(),
-            facts
-                .hosts
-                .iter()
-                .any(|host| self.receivers.iter().any(|d| is_within(host, d))),
-        ) && self
-            .pattern
-            .as_ref()
-            .is_none_or(|pattern| pattern.is_match(&facts.words))
-    }
-}
-
-/// Whether a host is a domain or lies within it.
-fn is_within(host: &str, domain: &str) -> bool {
-    let Some(start) = host.len().checked_sub(domain.len()) else {
-        return false;
-    };
-    let (front, end) = host.as_bytes().split_at(start);
-    end.eq_ignore_ascii_case(domain.as_bytes()) && matches!(front.last(), None | Some(b'.'))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::BounceType;
     use super::*;
+    use crate::diagnosis::{BounceType, Reason};
+    use crate::smtp_reply::Command;
 
     #[test]
     fn every_builtin_rule_decides_its_example() {
@@ -303,7 +211,7 @@ mod tests {
             if rule.reason.bounce_type() == BounceType::Hard || about_codes || depends {
                 continue;
             }
-            let mut facts = Facts::of_example(rule).expect("every rule has an example");
+            let mut facts = example(rule).expect("every rule has an example");
             facts.status = "5.1.1".parse().ok();
             facts.code = Some(550);
             facts.command = Some(Command::Rcpt);
@@ -412,6 +320,7 @@ mod tests {
                 code: Some(code),
                 command: Some(command),
                 hosts: ["", "", host],
+                contradictory: false,
             };
             rules.decide(&facts).is_some_and(|rule| rule.name == "ours")
         };

@@ -5,12 +5,14 @@
 
 mod consume;
 mod fault;
+mod frames;
 mod session;
+mod stream;
 mod tickets;
 
 use super::{Delivery, Forget};
+use crate::backoff::Backoff;
 use crate::config::Amqp;
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use consume::{End, Past};
 use fault::Fault;
 use session::Session;
@@ -20,9 +22,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-/// The pauses between two tries to connect; up to as much again is added at random, so that many services don't return at once.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The pauses between two tries to connect.
+const PAUSE: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(20),
+};
 
 /// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
 const STABLE: Duration = Duration::from_secs(30);
@@ -57,7 +61,7 @@ pub async fn run(
                 let end =
                     consume::consume(session, amqp, &inbox, &mut tickets, past, &shutdown).await;
                 if since.elapsed() > STABLE {
-                    outage.pauses = pauses();
+                    outage.tries = 0;
                 }
                 match end {
                     End::Stopped => return,
@@ -68,7 +72,8 @@ pub async fn run(
         };
         past = fault.past();
         outage.goes_on(amqp, &fault);
-        let pause = outage.pauses.next().unwrap_or(LONGEST_PAUSE);
+        outage.tries = outage.tries.saturating_add(1);
+        let pause = PAUSE.wait(outage.tries, fastrand::f64());
         let ready = async {
             tokio::time::sleep(pause).await;
             if let Some(stragglers) = stragglers {
@@ -86,7 +91,8 @@ pub async fn run(
 struct Outage {
     since: Option<Instant>,
     said: String,
-    pauses: ExponentialBackoff,
+    /// How often in a row the broker was lost, or could not be had.
+    tries: u32,
 }
 
 impl Outage {
@@ -94,7 +100,7 @@ impl Outage {
         Outage {
             since: None,
             said: String::new(),
-            pauses: pauses(),
+            tries: 0,
         }
     }
 
@@ -126,13 +132,4 @@ impl Outage {
             }
         }
     }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::new()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LONGEST_PAUSE)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }

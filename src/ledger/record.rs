@@ -138,10 +138,10 @@ fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause
     Cause {
         bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
         reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: recipient
-            .and_then(|r| r.status)
+        status: diagnosis
+            .and_then(|d| d.status)
             .map(|status| status.to_string()),
-        diagnostic: recipient.and_then(|r| r.diagnostic.clone()),
+        diagnostic: recipient.and_then(|r| r.diagnostic.as_deref().map(str::to_owned)),
         message_id: report.and_then(|report| report.original.message_id.clone()),
     }
 }

@@ -4,12 +4,14 @@
 //! by [`super::prose`].
 
 use super::fields::{self, Field};
-use super::limits::{self, Limit, MAX_RECIPIENTS};
+use super::limits::{self, Limit, MAX_FIELD, cut};
 use super::mail::Mail;
 use super::types::{Action, Recipient};
 use super::words;
 use crate::address::{self, Address};
 use crate::smtp_reply::Status;
+use memchr::memchr;
+use std::sync::Arc;
 
 /// The media types of the machine's part.
 const STATUS_PARTS: [&str; 2] = ["message/delivery-status", "message/global-delivery-status"];
@@ -54,13 +56,12 @@ pub(super) fn read(text: &str, named: &mut Named, limits: &mut Vec<Limit>) {
     let reporting_mta = groups
         .iter()
         .find_map(|group| fields::get(group, "Reporting-MTA"))
-        .map(|value| without_type(value).to_owned());
+        .map(mta);
     for group in by_recipient(&groups) {
-        if named.recipients.len() >= MAX_RECIPIENTS {
-            limits::hit(limits, Limit::Recipients);
+        if !limits::has_room(named.recipients.len(), limits) {
             return;
         }
-        match recipient(&group, reporting_mta.as_deref()) {
+        match recipient(&group, reporting_mta.as_ref()) {
             Some(recipient) => named.recipients.push(recipient),
             None => named.unreadable |= is_unreadable(&group),
         }
@@ -112,7 +113,7 @@ fn names_recipient(field: &Field<'_>) -> bool {
         || field.name.eq_ignore_ascii_case("Original-Recipient")
 }
 
-fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipient> {
+fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<Recipient> {
     let get = |name: &str| {
         group
             .iter()
@@ -142,16 +143,12 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
     let status = get("Status").and_then(leading_status);
     let action = action(get("Action"), status);
     let mut recipient = Recipient {
-        address,
         original_recipient,
         action,
         status,
-        reply_code: None,
-        command: None,
-        diagnostic: None,
-        reporting_mta: reporting_mta.map(str::to_owned),
-        remote_mta: get("Remote-MTA").map(|value| without_type(value).to_owned()),
-        source: named_by.to_owned(),
+        reporting_mta: reporting_mta.cloned(),
+        remote_mta: get("Remote-MTA").map(mta),
+        ..Recipient::new(address, named_by)
     };
     // Oracle's and others' Status says the same as a Diagnostic-Code would: `4.4.7 (unable to deliver after 1 day)`.
     let said = [
@@ -168,7 +165,7 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&str>) -> Option<Recipi
                 &mut recipient,
                 if is_local { words } else { without_type(words) },
             );
-            recipient.source = field.to_owned();
+            recipient.source = field.into();
         }
     }
     if let Some(category) = get("X-PowerMTA-BounceCategory") {
@@ -245,6 +242,11 @@ fn without_prefix(address: &str) -> &str {
     }
 }
 
+/// The name of a mail system in `dns; mx.example.org`.
+fn mta(value: &str) -> Arc<str> {
+    cut(without_type(value), MAX_FIELD).into()
+}
+
 /// Undoes xtext (RFC 3461 section 4) and unitext (RFC 6533 section 3): `+2B`, `\x{fc}`.
 fn decoded_xtext(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -253,7 +255,8 @@ fn decoded_xtext(text: &str) -> String {
         plain.push_str(&rest[..at]);
         rest = &rest[at..];
         let (code, length) = if let Some(hex) = rest.strip_prefix("\\x{") {
-            let end = hex.find('}').unwrap_or(0);
+            let longest = &hex.as_bytes()[..hex.len().min(MAX_CODE + 1)];
+            let end = memchr(b'}', longest).unwrap_or(0);
             (hex.get(..end), end + 4)
         } else {
             (rest.strip_prefix('+').and_then(|hex| hex.get(..2)), 3)
@@ -275,6 +278,9 @@ fn decoded_xtext(text: &str) -> String {
     }
     plain + rest
 }
+
+/// How many digits RFC 6533 gives a character in `\x{10ffff}`.
+const MAX_CODE: usize = 6;
 
 /// The part behind `dns;`, `smtp;`, `X-Postfix;`.
 fn without_type(value: &str) -> &str {

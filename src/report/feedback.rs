@@ -4,8 +4,10 @@
 
 use super::fields;
 use super::header::Header;
+use super::limits::{self, Limit};
 use super::mail::Mail;
 use crate::address::{self, Address};
+use std::collections::BTreeSet;
 
 /// The field or line that makes the mail a complaint.
 pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
@@ -31,9 +33,19 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
 }
 
 /// Who complained: `Original-Rcpt-To` (RFC 5965 section 3.2, may come several times), or what Hotmail adds to the mail.
-pub(super) fn complainants(mail: &Mail<'_>, returned: Option<&Header<'_>>) -> Vec<Address> {
-    let mut found: Vec<Address> = Vec::new();
-    let mut add = |value: &str| found.extend(address::in_list(value).unwrap_or_default());
+pub(super) fn complainants(
+    mail: &Mail<'_>,
+    returned: Option<&Header<'_>>,
+    limits: &mut Vec<Limit>,
+) -> Vec<Address> {
+    let mut found: BTreeSet<Address> = BTreeSet::new();
+    let mut add = |value: &str| {
+        for address in address::in_list(value).unwrap_or_default() {
+            if !found.contains(&address) && limits::has_room(found.len(), limits) {
+                found.insert(address);
+            }
+        }
+    };
     for part in mail.parts_of("message/feedback-report") {
         for field in fields::groups(&part.text()).iter().flatten() {
             if field.name.eq_ignore_ascii_case("Original-Rcpt-To") {
@@ -43,7 +55,5 @@ pub(super) fn complainants(mail: &Mail<'_>, returned: Option<&Header<'_>>) -> Ve
     }
     let hotmail = returned.and_then(|header| header.text("X-HmXmrOriginalRecipient"));
     add(&hotmail.unwrap_or_default());
-    found.sort();
-    found.dedup();
-    found
+    found.into_iter().collect()
 }

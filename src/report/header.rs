@@ -5,7 +5,7 @@
 use super::limits::{Limit, MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
 use crate::address::{self, Address};
 use mail_parser::parsers::MessageStream;
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
 
 /// The fields of one header, in their order.
@@ -113,13 +113,13 @@ fn without_cr(line: &[u8]) -> &[u8] {
 }
 
 fn after_blank_line(bytes: &[u8]) -> &[u8] {
-    let lf = memmem::find(bytes, b"\n\n").map(|at| at + 2);
-    let crlf = memmem::find(bytes, b"\n\r\n").map(|at| at + 3);
-    let at = match (lf, crlf) {
-        (Some(a), Some(b)) => a.min(b),
-        (a, b) => a.or(b).unwrap_or(bytes.len()),
-    };
-    &bytes[at..]
+    memchr_iter(b'\n', bytes)
+        .map(|at| &bytes[at + 1..])
+        .find_map(|rest| {
+            rest.strip_prefix(b"\n")
+                .or_else(|| rest.strip_prefix(b"\r\n"))
+        })
+        .unwrap_or_default()
 }
 
 /// A field's value in one line, its encoded words decoded.

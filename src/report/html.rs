@@ -10,6 +10,8 @@ pub(super) fn to_text(html: &str) -> String {
     let mut text = String::with_capacity(html.len() / 2);
     let mut rest = html;
     let mut preformatted = false;
+    // The length of what follows on the next `>`: it is looked for once, as many a `<` may stand before it.
+    let mut behind_next = html.len() + 1;
     while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
         push(&mut text, &rest[..at], preformatted);
         rest = &rest[at..];
@@ -17,10 +19,13 @@ pub(super) fn to_text(html: &str) -> String {
             rest = entity(&mut text, rest);
             continue;
         }
-        if memchr(b'>', rest.as_bytes()).is_none() {
-            break; // no tag can follow; looking again at each `<` would cost quadratic time
+        if rest.len() <= behind_next {
+            let Some(end) = memchr(b'>', rest.as_bytes()) else {
+                break; // no tag can follow
+            };
+            behind_next = rest.len() - end - 1;
         }
-        let Some((tag, after)) = tag(rest) else {
+        let Some((tag, after)) = tag(rest, rest.len() - behind_next - 1) else {
             text.push('<');
             rest = &rest[1..];
             continue;
@@ -98,8 +103,8 @@ fn push(text: &mut String, run: &str, preformatted: bool) {
     }
 }
 
-/// The inside of the tag or comment that `rest` starts with, and what follows it.
-fn tag(rest: &str) -> Option<(&str, &str)> {
+/// The inside of the tag or comment that `rest` starts with, and what follows it. The first `>` is at `end`.
+fn tag(rest: &str, end: usize) -> Option<(&str, &str)> {
     if rest.starts_with("<!--") {
         let end = memmem::find(rest.as_bytes(), b"-->").map_or(rest.len(), |at| at + 3);
         return Some(("!", &rest[end..]));
@@ -108,7 +113,6 @@ fn tag(rest: &str) -> Option<(&str, &str)> {
     if !first.is_alphanumeric() && !matches!(first, '/' | '!' | '?' | '_') {
         return None;
     }
-    let end = memchr(b'>', rest.as_bytes())?;
     Some((&rest[1..end], &rest[end + 1..]))
 }
 

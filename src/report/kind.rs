@@ -5,6 +5,7 @@ use super::limits::Limit;
 use super::mail::Mail;
 use super::types::{Action, Kind, Original, Recipient, Report};
 use super::{auto_reply, dsn, feedback, mime, original, prose};
+use std::collections::HashSet;
 
 /// How often a report that was forwarded, or wrapped by a gateway, is unwrapped.
 const FORWARDS: usize = 2;
@@ -23,11 +24,11 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
         report.original = original::of(header);
     }
     if let Some(evidence) = feedback::evidence(mail) {
-        report.complainants = feedback::complainants(mail, header.as_ref());
+        report.complainants = feedback::complainants(mail, header.as_ref(), limits);
         return decide(report, Kind::Feedback, evidence);
     }
     let notes = mail.notes();
-    if let Some(found) = prose::notification::read(&notes) {
+    if let Some(found) = prose::notification::read(&notes, limits) {
         report.recipients = found.recipients;
         report.complainants = found.complainants;
         report.original = found.original;
@@ -150,7 +151,7 @@ fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limi
 fn without_ourselves(report: &mut Report) {
     let sender = report.original.from.clone();
     let path = report.original.return_path.clone();
-    let ours: Vec<String> = report
+    let ours: HashSet<String> = report
         .envelope
         .to
         .iter()

@@ -34,6 +34,25 @@ pub const MAX_DEPTH: usize = 16;
 /// How many recipients one report may name; the report of a list expansion names a few hundred.
 pub const MAX_RECIPIENTS: usize = 10_000;
 
+/// How many bytes of a field are kept that names a host or a mail (`Reporting-MTA`, `Message-ID`): as many as a domain name has.
+pub const MAX_FIELD: usize = 255;
+/// How many bytes of a field are kept that people read (`Subject`, `From`, `To`): one line of RFC 5322 section 2.1.1.
+pub const MAX_SHOWN: usize = 998;
+
+/// The first `most` bytes of a text, or a few less, so that no character is cut.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+/// Takes the next recipient, while there is room for it; else notes that there was none.
+pub(super) fn has_room(taken: usize, limits: &mut Vec<Limit>) -> bool {
+    let room = taken < MAX_RECIPIENTS;
+    if !room {
+        hit(limits, Limit::Recipients);
+    }
+    room
+}
+
 /// Notes that a limit was hit, once.
 pub(super) fn hit(limits: &mut Vec<Limit>, limit: Limit) {
     if !limits.contains(&limit) {

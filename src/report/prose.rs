@@ -16,13 +16,14 @@ mod text;
 mod told;
 mod transcript;
 
-use super::limits::{Limit, MAX_RECIPIENTS};
+use super::limits::{self, Limit, MAX_RECIPIENTS};
 use super::mail::Mail;
 use super::phrases::PHRASES;
 use super::types::{Kind, Recipient};
 use super::words;
 use crate::address::{self, Address};
 use signs::Signs;
+use std::collections::HashSet;
 use text::Text;
 
 pub(super) use improve::improve;
@@ -50,7 +51,7 @@ impl Found<'_> {
     pub(super) fn recipient(&self, address: Address, source: &str) -> Recipient {
         let mut recipient = told::fresh(address, self.signs, None);
         words::take(&mut recipient, &self.gist);
-        source.clone_into(&mut recipient.source);
+        recipient.source = source.into();
         recipient
     }
 }
@@ -64,7 +65,7 @@ pub(super) fn read<'x>(
     let text = Text::read(said);
     let sender = Sender::of(mail);
     let signs = signs::read(&text.lines);
-    let failed = failed_header(mail);
+    let failed = failed_header(mail, limits);
     let in_header = failed.as_ref().is_none_or(|failed| !failed.is_empty());
     let suspicious = sender.is_daemon || sender.subject.is_some();
     let certain = in_header || signs.own || suspicious && signs.phrase.is_some();
@@ -94,7 +95,7 @@ pub(super) fn read<'x>(
     let unreadable = named.is_none();
     let mut recipients = named.unwrap_or_default();
     if recipients.is_empty() && !unreadable {
-        let members = screen_names::find(mail, &text.lines);
+        let members = screen_names::find(mail, &text.lines, limits);
         recipients.extend(
             members
                 .into_iter()
@@ -125,9 +126,12 @@ pub(super) fn read<'x>(
 }
 
 /// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name half of it.
-fn failed_header(mail: &Mail<'_>) -> Option<Vec<Address>> {
+fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Option<Vec<Address>> {
     let mut failed = mail.header.addresses("X-Failed-Recipients")?;
-    failed.truncate(MAX_RECIPIENTS);
+    if failed.len() > MAX_RECIPIENTS {
+        limits::hit(limits, Limit::Recipients);
+        failed.truncate(MAX_RECIPIENTS);
+    }
     Some(failed)
 }
 
@@ -142,7 +146,7 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
         "admin",
         "noc",
     ];
-    let own: Vec<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
+    let own: HashSet<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
         .into_iter()
         .flat_map(|name| mail.header.all(name))
         .flat_map(|value| {
@@ -175,7 +179,7 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
     let first = only?;
     let mut recipient = told::fresh(first, signs, None);
     words::take(&mut recipient, &gist::of(&text.lines));
-    recipient.source = "the only address in the text".to_owned();
+    recipient.source = "the only address in the text".into();
     Some(recipient)
 }
 

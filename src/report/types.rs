@@ -5,6 +5,7 @@ use crate::address::Address;
 use crate::smtp_reply::{Command, Status};
 use serde::Serialize;
 use std::fmt;
+use std::sync::Arc;
 
 /// What a mail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub struct Envelope {
 }
 
 /// One failed address in a report, and all that was said of it.
+///
+/// A mail may name thousands, and say the same of all of them: texts are shared, so that their size is not multiplied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
     /// The address that failed (`Final-Recipient`, RFC 3464 section 2.3.2, or as the text names it).
@@ -81,20 +84,39 @@ pub struct Recipient {
     pub original_recipient: Option<Address>,
     /// What became of it (`Action`, section 2.3.3).
     pub action: Action,
-    /// The enhanced status code (`Status`, section 2.3.4, or found in the text).
+    /// The enhanced status code as the report gives it (`Status`, section 2.3.4), or found in the text where that says
+    /// nothing. Which one decided stands in the diagnosis.
     pub status: Option<Status>,
     /// The SMTP reply code that was found in the diagnostic text: 400 to 599.
     pub reply_code: Option<u16>,
     /// The SMTP command that was refused, where the text says.
     pub command: Option<Command>,
     /// What was said of the failure, in one line: continuation lines are joined, white space is folded.
-    pub diagnostic: Option<String>,
-    /// Who reports (`Reporting-MTA`), without the type.
-    pub reporting_mta: Option<String>,
-    /// Who refused (`Remote-MTA`), without the type.
-    pub remote_mta: Option<String>,
+    pub diagnostic: Option<Arc<str>>,
+    /// Who reports (`Reporting-MTA`), without the type, at most [`MAX_FIELD`](super::limits::MAX_FIELD) bytes.
+    pub reporting_mta: Option<Arc<str>>,
+    /// Who refused (`Remote-MTA`), without the type, at most [`MAX_FIELD`](super::limits::MAX_FIELD) bytes.
+    pub remote_mta: Option<Arc<str>>,
     /// Where the address and the diagnostic were found, for a person to read: `Final-Recipient`, `Postfix text, line 12`.
-    pub source: String,
+    pub source: Arc<str>,
+}
+
+impl Recipient {
+    /// A failed recipient of whom nothing else is known yet; `source` says where the address was found.
+    pub fn new(address: Address, source: impl Into<Arc<str>>) -> Recipient {
+        Recipient {
+            address,
+            original_recipient: None,
+            action: Action::Failed,
+            status: None,
+            reply_code: None,
+            command: None,
+            diagnostic: None,
+            reporting_mta: None,
+            remote_mta: None,
+            source: source.into(),
+        }
+    }
 }
 
 /// RFC 3464 section 2.3.3.

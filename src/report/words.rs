@@ -1,41 +1,65 @@
 //! The words that were said of a failure, made one line, and what stands in them: codes, the refused command, the host.
 
+use super::limits::{MAX_FIELD, cut};
 use super::types::{Action, Recipient};
-use crate::smtp_reply;
+use crate::smtp_reply::{self, Command, Status};
+use std::sync::Arc;
 
 /// How much of the words is kept: the longest replies of real receivers have some 500 bytes.
 pub(in crate::report) const MAX_DIAGNOSTIC: usize = 4_000;
 
-/// Takes `text` as what was said of `recipient`, and what stands in it. A status that is more telling than `5.0.0` stays.
+/// What was said, in one line, and what stands in it. Whoever it is said of shares the words.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct Said {
+    pub(in crate::report) line: Arc<str>,
+    reply_code: Option<u16>,
+    status: Option<Status>,
+    command: Option<Command>,
+    host: Option<Arc<str>>,
+}
+
+impl Said {
+    /// None where `text` holds no words.
+    pub(in crate::report) fn of(text: &str) -> Option<Said> {
+        let line = smtp_reply::one_line(cut(text, MAX_DIAGNOSTIC));
+        (!line.is_empty()).then(|| Said {
+            reply_code: smtp_reply::reply_code(&line),
+            status: smtp_reply::status(&line),
+            command: smtp_reply::command(&line),
+            host: host(&line).map(Arc::from),
+            line: line.into(),
+        })
+    }
+
+    /// Takes it as what was said of `recipient`.
+    pub(in crate::report) fn about(&self, recipient: &mut Recipient) {
+        recipient.reply_code = self.reply_code;
+        recipient.command = recipient.command.or(self.command);
+        recipient.remote_mta = recipient.remote_mta.take().or_else(|| self.host.clone());
+        // A Status field that says something stays: diagnosis weighs it against what the words say.
+        if !recipient.status.is_some_and(|field| field.is_telling()) {
+            recipient.status = smtp_reply::prevailing(self.status, recipient.status);
+        }
+        // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
+        if recipient.action == Action::Delayed && self.line.contains("Envelope expired") {
+            recipient.action = Action::Failed;
+        }
+        recipient.diagnostic = Some(self.line.clone());
+    }
+}
+
+/// Takes `text` as what was said of `recipient` alone.
 pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
-    let mut end = text.len().min(MAX_DIAGNOSTIC);
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    if let Some(said) = Said::of(text) {
+        said.about(recipient);
     }
-    let line = smtp_reply::one_line(&text[..end]);
-    if line.is_empty() {
-        return;
-    }
-    recipient.reply_code = smtp_reply::reply_code(&line);
-    recipient.command = recipient.command.or_else(|| smtp_reply::command(&line));
-    recipient.remote_mta = recipient.remote_mta.take().or_else(|| host(&line));
-    let vague = recipient
-        .status
-        .is_none_or(|status| (status.subject, status.detail) == (0, 0));
-    if vague {
-        recipient.status = smtp_reply::status(&line).or(recipient.status);
-    }
-    // OpenSMTPD calls it delayed when it gives up (queue.c: an envelope that expired bounces as it warned before).
-    if recipient.action == Action::Delayed && line.contains("Envelope expired") {
-        recipient.action = Action::Failed;
-    }
-    recipient.diagnostic = Some(line);
 }
 
 /// Adds a remark to the words.
 pub(in crate::report) fn append(recipient: &mut Recipient, remark: &str) {
-    let words = recipient.diagnostic.take().unwrap_or_default();
-    recipient.diagnostic = Some(format!("{words} {}", remark.trim()).trim_start().to_owned());
+    let words = recipient.diagnostic.as_deref().unwrap_or_default();
+    let remark = cut(remark.trim(), MAX_FIELD);
+    recipient.diagnostic = Some(format!("{words} {remark}").trim_start().into());
 }
 
 /// Whether what was said tells nothing: no words at all, only codes and the address itself, or the first line of a reply
@@ -69,7 +93,7 @@ fn goes_on(diagnostic: &str) -> bool {
 
 /// The remote host, as Postfix (`host mx.example.com[192.0.2.1] said`), Exim (`host mx.example.com [192.0.2.1]`) and
 /// Google (`by mx.example.com. [192.0.2.1]`) name it: a name in front of an IP address in square brackets.
-fn host(line: &str) -> Option<String> {
+fn host(line: &str) -> Option<&str> {
     let (before, address) = line.split_once('[')?;
     let is_address = address.starts_with(|c: char| c.is_ascii_hexdigit());
     let name = before.split_whitespace().next_back()?.trim_end_matches('.');
@@ -78,7 +102,7 @@ fn host(line: &str) -> Option<String> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
         && name.bytes().any(|b| b.is_ascii_alphabetic());
-    (is_address && is_name).then(|| name.to_owned())
+    (is_address && is_name).then(|| cut(name, MAX_FIELD))
 }
 
 #[cfg(test)]
@@ -89,11 +113,11 @@ mod tests {
     fn the_host_stands_before_its_address() {
         let named = |line| host(line);
         assert_eq!(
-            named("host mx.a.example [192.0.2.1]: 550").as_deref(),
+            named("host mx.a.example [192.0.2.1]: 550"),
             Some("mx.a.example")
         );
         assert_eq!(
-            named("host mx.a.example[2001:db8::1] said: 550").as_deref(),
+            named("host mx.a.example[2001:db8::1] said: 550"),
             Some("mx.a.example")
         );
         assert_eq!(named("550 no such user [a.b]"), None);

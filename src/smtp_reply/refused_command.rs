@@ -52,17 +52,24 @@ fn named(text: &str) -> Option<Command> {
         if let Some((_, command)) = REMARKS.iter().find(|(words, _)| starts_with(rest, words)) {
             return Some(*command);
         }
-        let start = memchr::memrchr(b' ', &bytes[..at]).map_or(0, |blank| blank + 1);
         let announced = ["after", "to", ">>>", "our", "during", "for"];
         if announced
             .iter()
-            .any(|word| text[start..at].eq_ignore_ascii_case(word))
+            .any(|word| ends_with(&bytes[..at], word.as_bytes()))
             && let Some(command) = named_command(rest)
         {
             return Some(command);
         }
     }
     None
+}
+
+/// Whether `text` ends with a word, in any case, and a blank or nothing stands before it.
+fn ends_with(text: &[u8], word: &[u8]) -> bool {
+    let Some(start) = text.len().checked_sub(word.len()) else {
+        return false;
+    };
+    text[start..].eq_ignore_ascii_case(word) && (start == 0 || text[start - 1] == b' ')
 }
 
 /// Whether `text` starts with a word, or several, in any case.

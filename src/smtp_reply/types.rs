@@ -35,6 +35,20 @@ pub struct Status {
     pub detail: u16,
 }
 
+impl Status {
+    /// Whether it says more than its class does: `5.0.0` does not.
+    pub fn is_telling(&self) -> bool {
+        (self.subject, self.detail) != (0, 0)
+    }
+
+    /// Whether both can be true of one failure: `5.1.1` and `5.1.0` can, `5.1.1` and `5.7.1` or `4.1.1` can't. What says no
+    /// more than its class contradicts only another class.
+    pub fn agrees_with(&self, other: &Status) -> bool {
+        let vague = !self.is_telling() || !other.is_telling();
+        self.class == other.class && (vague || self.subject == other.subject)
+    }
+}
+
 impl FromStr for Status {
     type Err = ();
 

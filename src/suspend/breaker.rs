@@ -4,7 +4,7 @@
 //! ledger, and one request at a time probes, ever more rarely, until one is answered.
 
 use super::answer::Strain;
-use super::backoff::Backoff;
+use crate::backoff::Backoff;
 use std::time::Instant;
 
 /// So many faults in a row, each of which may be about one suspension only, are about the platform.

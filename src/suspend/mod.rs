@@ -7,13 +7,12 @@
 //! - `resolver`: where a platform's suspend URLs come from; `notice`: what is sent beside the URL
 //! - `client`: HTTP, bounded in time and memory
 //! - `answer`: what came of a request, and what it means (pure)
-//! - `breaker`, `backoff`: when to ask again (pure)
+//! - `breaker`: whether a platform may be asked now (pure)
 //! - `announce`, `outage`: what the operator is told
 //! - `recorder`: what came of the attempts → ledger, in batches
 
 mod announce;
 mod answer;
-mod backoff;
 mod breaker;
 mod client;
 mod notice;
@@ -23,9 +22,9 @@ mod resolver;
 mod worker;
 
 pub use answer::Meaning;
-pub use backoff::Backoff;
 pub use client::{ClientError, Timeouts};
 
+use crate::backoff::Backoff;
 use crate::config::{Handler, Platform};
 use crate::ledger::{Ledger, Settlement, Suspension};
 use crate::telemetry::Blocks;

@@ -127,21 +127,16 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
     let address: Address = address.parse().expect("an address");
     let mut report = report::parse(raw);
     report.recipients = vec![Recipient {
-        address: address.clone(),
-        original_recipient: None,
-        action: report::Action::Failed,
         status: "5.1.1".parse().ok(),
         reply_code: Some(550),
-        command: None,
-        diagnostic: Some("550 5.1.1 no such user".to_owned()),
-        reporting_mta: None,
-        remote_mta: None,
-        source: "Final-Recipient".to_owned(),
+        diagnostic: Some("550 5.1.1 no such user".into()),
+        ..Recipient::new(address.clone(), "Final-Recipient")
     }];
     report.original.message_id = Some("<1@openhpi.de>".to_owned());
     let diagnosis = Diagnosis {
         reason,
         bounce_type: reason.bounce_type(),
+        status: report.recipients[0].status,
         evidence: "rule 'no such user' in Diagnostic-Code".to_owned(),
     };
     let action = match diagnosis.bounce_type {

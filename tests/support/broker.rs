@@ -183,6 +183,11 @@ impl Broker {
         std::fs::read_to_string(self.home.path().join("output")).unwrap_or_default()
     }
 
+    /// A folder for what belongs to it, removed with it.
+    pub fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.port

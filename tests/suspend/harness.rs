@@ -1,11 +1,12 @@
 //! A suspender with a ledger of its own, quick where the service is patient, and what it logs.
 
 use super::support::{Configuration, PATIENCE, TempDir, temp_dir};
+use bouncedemails::backoff::Backoff;
 use bouncedemails::config::{self, Handler};
 use bouncedemails::intake::{Mail, Repeat, Session, Source};
 use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
 use bouncedemails::policy::{Action, Decision, Ruling};
-use bouncedemails::suspend::{Backoff, Pace, Stop, Suspender, Timeouts};
+use bouncedemails::suspend::{Pace, Stop, Suspender, Timeouts};
 use bouncedemails::telemetry::Blocks;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;

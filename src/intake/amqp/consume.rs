@@ -1,6 +1,7 @@
 //! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
 
 use super::fault::Fault;
+use super::frames::MESSAGE_ID;
 use super::session::Session;
 use super::tickets::Tickets;
 use crate::config::Amqp;
@@ -177,7 +178,7 @@ fn id(properties: &BasicProperties) -> Option<String> {
     if let Some(id) = properties.message_id() {
         return Some(id.to_string());
     }
-    match properties.headers().as_ref()?.inner().get("message-id")? {
+    match properties.headers().as_ref()?.inner().get(MESSAGE_ID)? {
         AMQPValue::LongString(id) => Some(id.to_string()),
         _ => None,
     }

@@ -1,6 +1,7 @@
 //! One connection with its channel and its consumer: how it is opened and what the queue is like.
 
 use super::fault::{Fault, NOT_FOUND, code};
+use super::stream;
 use crate::config::Amqp;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -41,7 +42,7 @@ impl Session {
         let mut uri = amqp.url.uri().clone();
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
-        let connection = Connection::connect_uri(uri, properties)
+        let connection = stream::connect(uri, properties)
             .await
             .map_err(Fault::Connecting)?;
         match Session::consume(&connection, amqp, &name).await {

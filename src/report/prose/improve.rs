@@ -13,10 +13,16 @@ use std::collections::HashMap;
 /// What a text says of the recipients of a delivery status part whose fields say too little: better words, and the
 /// refused command, where it names it.
 pub(in crate::report) fn improve(said: &str, recipients: &mut [Recipient]) {
-    if !recipients
-        .iter()
-        .any(|recipient| can_improve(recipient, said))
-    {
+    let says_more = said.contains(DOVECOT);
+    let names_command = || {
+        [&b"in reply to"[..], b">>>", b" RCPT"]
+            .iter()
+            .any(|words| memmem::find(said.as_bytes(), words).is_some())
+    };
+    let lacks_words = || recipients.iter().any(words::are_poor);
+    let lacks_command = || recipients.iter().any(|known| known.command.is_none());
+    let is_of_use = says_more || lacks_words() || lacks_command() && names_command();
+    if !is_of_use {
         return;
     }
     let text = Text::read(said);
@@ -25,7 +31,7 @@ pub(in crate::report) fn improve(said: &str, recipients: &mut [Recipient]) {
     with(&text.lines, signs, &told, recipients);
     if let ([recipient], Some(reason)) = (recipients, dovecot_reason(&text.lines)) {
         words::take(recipient, &reason);
-        recipient.source = "Dovecot text".to_owned();
+        recipient.source = "Dovecot text".into();
     }
 }
 
@@ -49,18 +55,6 @@ const DOVECOT: &str = "was automatically rejected:";
 fn dovecot_reason(lines: &[&str]) -> Option<String> {
     let at = lines.iter().position(|line| line.ends_with(DOVECOT))?;
     Some(gist::behind("", &lines[at + 1..])).filter(|reason| !reason.is_empty())
-}
-
-/// Whether the fields said too little, or the text may name the command that they leave out.
-fn can_improve(recipient: &Recipient, said: &str) -> bool {
-    let names_command = || {
-        [&b"in reply to"[..], b">>>", b" RCPT"]
-            .iter()
-            .any(|words| memmem::find(said.as_bytes(), words).is_some())
-    };
-    words::are_poor(recipient)
-        || recipient.command.is_none() && names_command()
-        || said.contains(DOVECOT)
 }
 
 /// Improves recipients with what the lines told of the same addresses.

@@ -2,10 +2,12 @@
 //!
 //! <https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html>. With event publishing `notificationType` is called `eventType`.
 
-use super::super::types::{Action, Kind, Original, Recipient};
-use super::super::words;
 use crate::address::{self, Address};
+use crate::report::limits::{self, Limit, MAX_FIELD, MAX_RECIPIENTS, MAX_SHOWN, cut};
+use crate::report::types::{Action, Kind, Original, Recipient};
+use crate::report::words::{self, Said};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// What a notification says.
 #[derive(Debug)]
@@ -16,18 +18,26 @@ pub(in crate::report) struct Notification {
     pub(in crate::report) original: Original,
 }
 
+/// The most bytes that are read: twice what Amazon SNS carries, as the message in it is escaped once more.
+const MAX_JSON: usize = 512 * 1024;
+
 /// Reads the notification that a text starts with.
-pub(in crate::report) fn read(text: &str) -> Option<Notification> {
+pub(in crate::report) fn read(text: &str, limits: &mut Vec<Limit>) -> Option<Notification> {
     let text = text.trim_start();
     if !text.starts_with('{') || !text.contains("notificationType") && !text.contains("eventType") {
         return None;
     }
     // Some relays fold the one long line; JSON strings hold no raw line ends.
-    let unfolded = text.replace(['\r', '\n'], "");
-    let value = first_value(&unfolded)?;
+    let unfolded = cut(text, MAX_JSON).replace(['\r', '\n'], "");
+    let Some(value) = first_value(&unfolded) else {
+        if text.len() > MAX_JSON {
+            limits::hit(limits, Limit::Size);
+        }
+        return None;
+    };
     match value.get("Message").and_then(Value::as_str) {
-        Some(message) => notification(&first_value(message)?),
-        None => notification(&value),
+        Some(message) => notification(&first_value(message)?, limits),
+        None => notification(&value, limits),
     }
 }
 
@@ -38,37 +48,69 @@ fn first_value(text: &str) -> Option<Value> {
         .ok()
 }
 
-fn notification(value: &Value) -> Option<Notification> {
+fn notification(value: &Value, limits: &mut Vec<Limit>) -> Option<Notification> {
     let kind = ["notificationType", "eventType"]
         .iter()
         .find_map(|key| value.get(key)?.as_str())?;
-    let (kind, recipients) = match kind {
-        "Bounce" => (
-            Kind::Bounce,
-            bounced(value.get("bounce")?, "bouncedRecipients", Action::Failed),
-        ),
-        "DeliveryDelay" => (
-            Kind::Bounce,
-            bounced(
-                value.get("deliveryDelay")?,
-                "delayedRecipients",
-                Action::Delayed,
-            ),
-        ),
-        "Complaint" => (Kind::Feedback, Vec::new()),
-        "Delivery" | "Send" | "Open" | "Click" => (Kind::DeliveryNotice, Vec::new()),
+    let mut recipients = Vec::new();
+    let mut complainants = Vec::new();
+    let kind = match kind {
+        "Bounce" => {
+            let bounce = value.get("bounce")?;
+            let entries = entries(bounce, "bouncedRecipients", limits);
+            recipients = bounced(bounce, entries, Action::Failed);
+            Kind::Bounce
+        }
+        "DeliveryDelay" => {
+            let delay = value.get("deliveryDelay")?;
+            let entries = entries(delay, "delayedRecipients", limits);
+            recipients = bounced(delay, entries, Action::Delayed);
+            Kind::Bounce
+        }
+        "Complaint" => {
+            if let Some(complaint) = value.get("complaint") {
+                complainants = complained(entries(complaint, "complainedRecipients", limits));
+            }
+            Kind::Feedback
+        }
+        "Delivery" | "Send" | "Open" | "Click" => Kind::DeliveryNotice,
         _ => return None,
     };
     Some(Notification {
         kind,
         recipients,
-        complainants: complained(value.get("complaint")),
+        complainants,
         original: original(value.get("mail")),
     })
 }
 
-fn bounced(bounce: &Value, list: &str, action: Action) -> Vec<Recipient> {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+/// The list of this name, as far as it is read.
+fn entries<'a>(value: &'a Value, name: &str, limits: &mut Vec<Limit>) -> &'a [Value] {
+    let entries = value.get(name).and_then(Value::as_array);
+    let entries = entries.map_or(&[][..], Vec::as_slice);
+    if entries.len() > MAX_RECIPIENTS {
+        limits::hit(limits, Limit::Recipients);
+    }
+    &entries[..entries.len().min(MAX_RECIPIENTS)]
+}
+
+fn bounced(bounce: &Value, entries: &[Value], action: Action) -> Vec<Recipient> {
+    fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+        value.get(key).and_then(Value::as_str)
+    }
+    let field = |text: &str| Arc::from(cut(text.trim(), MAX_FIELD));
+    let reporting_mta =
+        text(bounce, "reportingMTA").map(|mta| field(mta.trim_start_matches("dns;")));
+    let remote_mta = text(bounce, "remoteMtaIp").map(field);
+    // Where no server said anything, Amazon's own words for it are all there is.
+    let kinds = ["bounceType", "bounceSubType", "delayType"];
+    let kinds: Vec<&str> = kinds
+        .into_iter()
+        .filter_map(|key| text(bounce, key))
+        .map(|kind| cut(kind, MAX_FIELD))
+        .collect();
+    let kinds = Said::of(&kinds.join(" "));
+    let source: Arc<str> = "diagnosticCode of an Amazon SES notification".into();
     let recipient = |entry: &Value| {
         let address: Address = entry
             .get("emailAddress")?
@@ -76,42 +118,27 @@ fn bounced(bounce: &Value, list: &str, action: Action) -> Vec<Recipient> {
             .and_then(address::in_list)?
             .pop()?;
         let mut recipient = Recipient {
-            address,
-            original_recipient: None,
             action,
             status: text(entry, "status").and_then(|status| status.parse().ok()),
-            reply_code: None,
-            command: None,
-            diagnostic: None,
-            reporting_mta: text(bounce, "reportingMTA")
-                .map(|mta| mta.trim_start_matches("dns;").trim().to_owned()),
-            remote_mta: text(bounce, "remoteMtaIp"),
-            source: "diagnosticCode of an Amazon SES notification".to_owned(),
+            reporting_mta: reporting_mta.clone(),
+            remote_mta: remote_mta.clone(),
+            ..Recipient::new(address, source.clone())
         };
-        let said = text(entry, "diagnosticCode").or_else(|| {
-            let kinds = [
-                text(bounce, "bounceType"),
-                text(bounce, "bounceSubType"),
-                text(bounce, "delayType"),
-            ];
-            Some(kinds.into_iter().flatten().collect::<Vec<_>>().join(" "))
-        });
-        let said = said.unwrap_or_default();
-        words::take(&mut recipient, said.strip_prefix("smtp;").unwrap_or(&said));
+        match (text(entry, "diagnosticCode"), &kinds) {
+            (Some(code), _) => {
+                words::take(&mut recipient, code.strip_prefix("smtp;").unwrap_or(code));
+            }
+            (None, Some(kinds)) => kinds.about(&mut recipient),
+            (None, None) => {}
+        }
         Some(recipient)
     };
-    let entries = bounce.get(list).and_then(Value::as_array);
-    entries
-        .into_iter()
-        .flatten()
-        .filter_map(recipient)
-        .collect()
+    entries.iter().filter_map(recipient).collect()
 }
 
-fn complained(complaint: Option<&Value>) -> Vec<Address> {
-    let list = complaint.and_then(|complaint| complaint.get("complainedRecipients")?.as_array());
+fn complained(entries: &[Value]) -> Vec<Address> {
     let address = |entry: &Value| entry.get("emailAddress")?.as_str()?.parse().ok();
-    list.into_iter().flatten().filter_map(address).collect()
+    entries.iter().filter_map(address).collect()
 }
 
 fn original(mail: Option<&Value>) -> Original {
@@ -128,10 +155,12 @@ fn original(mail: Option<&Value>) -> Original {
     Original {
         message_id: common("messageId")
             .and_then(Value::as_str)
-            .map(str::to_owned),
+            .map(|id| cut(id, MAX_FIELD).to_owned()),
         from: addresses("from").into_iter().next(),
         to: addresses("to"),
-        subject: common("subject").and_then(Value::as_str).map(str::to_owned),
+        subject: common("subject")
+            .and_then(Value::as_str)
+            .map(|subject| cut(subject, MAX_SHOWN).to_owned()),
         return_path: mail
             .and_then(|mail| mail.get("source")?.as_str())
             .and_then(|source| source.parse().ok()),

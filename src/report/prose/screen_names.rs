@@ -7,10 +7,15 @@
 //! ```
 
 use crate::address::{self, Address};
+use crate::report::limits::{self, Limit};
 use crate::report::mail::Mail;
 
 /// The members that the lines name, as addresses of the domain that the mail came from.
-pub(super) fn find(mail: &Mail<'_>, lines: &[&str]) -> Vec<(usize, Address)> {
+pub(super) fn find(
+    mail: &Mail<'_>,
+    lines: &[&str],
+    limits: &mut Vec<Limit>,
+) -> Vec<(usize, Address)> {
     let from = mail.header.text("From").unwrap_or_default();
     let Some(sender) = address::in_text(&from)
         .next()
@@ -25,11 +30,15 @@ pub(super) fn find(mail: &Mail<'_>, lines: &[&str]) -> Vec<(usize, Address)> {
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric());
     let mut members = Vec::new();
     for (line, text) in lines.iter().enumerate().skip(below) {
-        let is_indented = text.starts_with([' ', '\t']);
-        let member = format!("{}@{}", text.trim(), sender.domain()).parse();
-        if is_indented && is_name(text.trim()) {
-            members.extend(member.ok().map(|member| (line, member)));
+        let name = text.trim();
+        if !text.starts_with([' ', '\t']) || !is_name(name) {
+            continue;
         }
+        if !limits::has_room(members.len(), limits) {
+            break;
+        }
+        let member = format!("{name}@{}", sender.domain()).parse();
+        members.extend(member.ok().map(|member| (line, member)));
     }
     members
 }

@@ -7,11 +7,12 @@ use super::transcript::{Transcript, is_failure, is_summary};
 use super::{gist, improve};
 use crate::address::Address;
 use crate::report::dsn;
-use crate::report::limits::{self, Limit, MAX_RECIPIENTS};
+use crate::report::limits::{self, Limit, cut};
 use crate::report::types::{Action, Recipient};
-use crate::report::words;
+use crate::report::words::{self, Said};
 use crate::smtp_reply;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Recipients that the header names; the text gives the words.
 pub(super) fn by_header(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> Vec<Recipient> {
@@ -83,10 +84,7 @@ pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) ->
         let recipient = from_lines(lines, &named[first], below, signs, &transcript);
         match index.get(&recipient.address.key()) {
             Some(&known) => replace_if_better(&mut recipients[known], recipient),
-            None if recipients.len() >= MAX_RECIPIENTS => {
-                limits::hit(limits, Limit::Recipients);
-                break;
-            }
+            None if !limits::has_room(recipients.len(), limits) => break,
             None => {
                 index.insert(recipient.address.key(), recipients.len());
                 recipients.push(recipient);
@@ -105,19 +103,35 @@ pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) ->
     recipients
 }
 
+/// How many bytes of words are said of all recipients together that share them: each is looked at by itself later on.
+const MAX_SHARED_WORDS: usize = 400_000;
+/// How many bytes of shared words each recipient gets in any case: the longest replies of real receivers have as many.
+const MAX_REPLY: usize = 500;
+
 /// Gives words to recipients that have none of their own: those of the list that they stand in, or else what stands above
 /// all names. Never those of somebody else further down.
 fn share_words(recipients: &mut [Recipient], places: &[usize], lines: &[&str]) {
     let Some(&top) = places.iter().min() else {
         return;
     };
-    let above = gist::of(&lines[..top]);
-    let mut listed: Option<(usize, String)> = None;
+    let most = (MAX_SHARED_WORDS / recipients.len()).max(MAX_REPLY);
+    let above = Said::of(cut(&gist::of(&lines[..top]), most));
+    let mut listed: Option<(usize, Arc<str>)> = None;
+    let mut shared: Option<Said> = None;
     for (recipient, &place) in recipients.iter_mut().zip(places).rev() {
         if words::are_poor(recipient) {
-            let in_list = listed.as_ref().filter(|(next, _)| *next == place + 1);
-            let words = in_list.map_or(above.as_str(), |(_, words)| words.as_str());
-            words::take(recipient, words);
+            let in_list = listed.filter(|(next, _)| *next == place + 1);
+            let said = match in_list {
+                None => &above,
+                Some((_, words)) => {
+                    let known = shared.filter(|said| Arc::ptr_eq(&said.line, &words));
+                    shared = known.or_else(|| Said::of(cut(&words, most)));
+                    &shared
+                }
+            };
+            if let Some(said) = said {
+                said.about(recipient);
+            }
         }
         listed = recipient.diagnostic.clone().map(|words| (place, words));
     }
@@ -204,28 +218,18 @@ fn replace_if_better(known: &mut Recipient, other: Recipient) {
 /// A recipient of whom nothing is known yet.
 pub(super) fn fresh(address: Address, signs: Signs, line: Option<usize>) -> Recipient {
     let place = line.map_or("whole".to_owned(), |line| format!("line {}", line + 1));
-    Recipient {
-        address,
-        original_recipient: None,
-        action: if signs.delayed {
-            Action::Delayed
-        } else {
-            Action::Failed
-        },
-        status: None,
-        reply_code: None,
-        command: None,
-        diagnostic: None,
-        reporting_mta: None,
-        remote_mta: None,
-        source: source(signs, &place),
+    let mut recipient = Recipient::new(address, source(signs, &place));
+    if signs.delayed {
+        recipient.action = Action::Delayed;
     }
+    recipient
 }
 
 /// `Exim text, line 4`
-pub(super) fn source(signs: Signs, place: &str) -> String {
-    match signs.system {
+pub(super) fn source(signs: Signs, place: &str) -> Arc<str> {
+    let source = match signs.system {
         Some(system) => format!("{system} text, {place}"),
         None => format!("text, {place}"),
-    }
+    };
+    source.into()
 }

@@ -11,6 +11,8 @@
 
 use super::named::{Form, Named};
 use crate::address::{self, Address};
+use crate::report::limits::cut;
+use crate::report::words::MAX_DIAGNOSTIC;
 use crate::smtp_reply::{self, Command};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -59,22 +61,20 @@ impl Transcript {
         let mut asked: Option<(&str, Option<Command>)> = None;
         let mut heard: Vec<&str> = Vec::new();
         for (number, line) in lines.iter().enumerate() {
-            match Line::of(line) {
-                Line::Us(said) => {
-                    asked = Some((said, smtp_reply::spoken_command(said)));
-                    heard.clear();
-                }
-                Line::Them(reply) => {
-                    heard.push(reply);
-                    transcript.hear(asked, &heard);
-                }
-                Line::Own(own) => {
-                    transcript.sum_up(asked, &heard, own, number);
-                    heard.clear();
-                }
-                Line::Other => heard.clear(),
+            let line = Line::of(line);
+            if let Line::Them(reply) = line {
+                heard.push(reply);
+                continue;
             }
+            transcript.hear(asked, &heard);
+            match line {
+                Line::Us(said) => asked = Some((said, smtp_reply::spoken_command(said))),
+                Line::Own(own) => transcript.sum_up(asked, &heard, own, number),
+                Line::Them(_) | Line::Other => {}
+            }
+            heard.clear();
         }
+        transcript.hear(asked, &heard);
         transcript
     }
 
@@ -83,16 +83,17 @@ impl Transcript {
         self.replies.get(&address.key())
     }
 
-    /// A line from the remote: the reply to the command before it, so far.
+    /// The lines of the remote's reply to the command before it.
     fn hear(&mut self, asked: Option<(&str, Option<Command>)>, heard: &[&str]) {
+        let heard = &heard[..heard.len().min(MAX_REPLY_LINES)];
         let refused = heard
             .iter()
             .any(|line| is_failure(line) && !line.starts_with("503"));
-        if !refused || heard.len() > MAX_REPLY_LINES {
+        if !refused {
             return;
         }
         let reply = Reply {
-            text: heard.join("\n"),
+            text: joined(heard),
             command: asked.and_then(|(_, command)| command),
         };
         if let Some((said, Some(Command::Rcpt))) = asked {
@@ -128,12 +129,13 @@ impl Transcript {
             .iter()
             .copied()
             .filter(|line| is_failure(line))
+            .take(MAX_REPLY_LINES)
             .collect();
         let command = asked.and_then(|(_, command)| command);
         let reply = if !heard.is_empty() {
             let pipelined = recipient_refused && command == Some(Command::Data);
             Reply {
-                text: heard[..heard.len().min(MAX_REPLY_LINES)].join("\n"),
+                text: joined(&heard),
                 command: if pipelined {
                     Some(Command::Rcpt)
                 } else {
@@ -142,7 +144,7 @@ impl Transcript {
             }
         } else if recipient_refused {
             Reply {
-                text: own_reply(own).to_owned(),
+                text: cut(own_reply(own), MAX_DIAGNOSTIC).to_owned(),
                 command: None,
             }
         } else {
@@ -175,6 +177,21 @@ fn first_address(line: &str) -> Option<(Range<usize>, Address)> {
 
 /// Replies of real servers have up to a dozen lines.
 const MAX_REPLY_LINES: usize = 50;
+
+/// The lines of a reply, as far as anybody reads them.
+fn joined(lines: &[&str]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(cut(line, MAX_DIAGNOSTIC));
+        if text.len() > MAX_DIAGNOSTIC {
+            break;
+        }
+    }
+    text
+}
 
 impl<'x> Line<'x> {
     fn of(line: &'x str) -> Line<'x> {

@@ -1,0 +1,456 @@
+//! What a broker sends, made harmless before lapin reads it.
+//!
+//! lapin parses tables by recursion: headers nested 2,000 tables deep overflow the stack of its thread and abort the process, at every
+//! delivery again (docs/upstream.md). It also gives the connection up over a property that is no UTF-8. Whoever may publish can write
+//! such headers, and nothing behind that mail would ever be handled. So each frame is read here first, without recursion, and lapin
+//! gets to see no more of what publishers write than this service uses: a message's name and how often it was delivered.
+//!
+//! The layout of frames, methods and properties is that of AMQP 0-9-1 (specification 2.3 and 4.2), with the types of RabbitMQ's tables.
+
+use bytes::{Buf, BufMut, BytesMut};
+use std::io;
+
+/// The headers that this service reads. The first is what `send_message_to_rabbitmq.sh` sets, the second is a quorum queue's.
+pub(super) const MESSAGE_ID: &str = "message-id";
+pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
+
+/// The largest frame, in bytes. Broker and client agree on 128 kB unless somebody configured more; lapin's buffer takes 32 such.
+const LARGEST: usize = 4 * 1024 * 1024;
+
+/// A frame's type, channel and size; its payload follows, and an end mark of one byte.
+const START: usize = 7;
+const END_MARK: u8 = 0xCE;
+
+const METHOD: u8 = 1;
+const HEADER: u8 = 2;
+const BODY: u8 = 3;
+const HEARTBEAT: u8 = 8;
+
+/// `AMQP` and a version: how a broker refuses ours.
+const PROTOCOL_HEADER: usize = 8;
+
+/// Methods by class and number.
+type Method = (u16, u16);
+const CONNECTION_START: Method = (10, 10);
+const BASIC_DELIVER: Method = (60, 60);
+
+/// The other methods that hold a table. Only clients send them.
+const TABLES_OF_CLIENTS: [Method; 8] = [
+    (10, 11),
+    (40, 10),
+    (40, 30),
+    (40, 40),
+    (50, 10),
+    (50, 20),
+    (50, 50),
+    (60, 20),
+];
+
+/// Flags of a message's properties, in the order of the properties.
+const CONTENT_TYPE: u16 = 1 << 15;
+const CONTENT_ENCODING: u16 = 1 << 14;
+const HEADERS: u16 = 1 << 13;
+const DELIVERY_MODE: u16 = 1 << 12;
+const PRIORITY: u16 = 1 << 11;
+const CORRELATION_ID: u16 = 1 << 10;
+const REPLY_TO: u16 = 1 << 9;
+const EXPIRATION: u16 = 1 << 8;
+const MESSAGE_ID_PROPERTY: u16 = 1 << 7;
+/// Another word of flags follows.
+const MORE_FLAGS: u16 = 1;
+
+/// Reads frames, one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    /// What is still to come of a body frame, with its end mark: bodies pass through piece by piece.
+    body: usize,
+}
+
+/// What was done with the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing: there must be more of it first.
+    Incomplete,
+    /// Something passed.
+    Passed,
+    /// A content header passed: a message of so many bytes comes next.
+    Announced(u64),
+}
+
+impl Frames {
+    /// Takes a frame, or a piece of a body, from `input` and appends to `output` what lapin may see of it.
+    ///
+    /// # Errors
+    /// When no broker would send that.
+    pub fn pass(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<Step> {
+        if self.body > 0 {
+            let length = self.body.min(input.len());
+            if length == 0 {
+                return Ok(Step::Incomplete);
+            }
+            output.unsplit(input.split_to(length));
+            self.body -= length;
+            return Ok(Step::Passed);
+        }
+        if input.first() == Some(&b'A') {
+            return Ok(pass(PROTOCOL_HEADER, input, output));
+        }
+        let Some(start) = input.get(..START) else {
+            return Ok(Step::Incomplete);
+        };
+        let (kind, size) = (start[0], be_u32(&start[3..]));
+        if size > LARGEST {
+            return Err(strange(format!("a frame of {size} bytes")));
+        }
+        let whole = START + size + 1;
+        match kind {
+            BODY => {
+                self.body = whole;
+                self.pass(input, output)
+            }
+            HEARTBEAT => Ok(pass(whole, input, output)),
+            METHOD | HEADER if input.len() < whole => Ok(Step::Incomplete),
+            METHOD => {
+                let frame = input.split_to(whole);
+                method(&frame, output)?;
+                Ok(Step::Passed)
+            }
+            HEADER => {
+                let frame = input.split_to(whole);
+                content_header(&frame, output).map(Step::Announced)
+            }
+            _ => Err(strange(format!("a frame of the unknown type {kind}"))),
+        }
+    }
+}
+
+fn pass(length: usize, input: &mut BytesMut, output: &mut BytesMut) -> Step {
+    if input.len() < length {
+        return Step::Incomplete;
+    }
+    output.unsplit(input.split_to(length));
+    Step::Passed
+}
+
+/// A method as it came, but for tables and for the two names in a delivery that publishers choose.
+fn method(frame: &[u8], output: &mut BytesMut) -> io::Result<()> {
+    let payload = payload(frame)?;
+    let mut rest = Reader(payload);
+    let id = rest.u16().zip(rest.u16());
+    let changed = match id {
+        Some(CONNECTION_START) => start(payload, rest),
+        Some(BASIC_DELIVER) => deliver(payload, rest),
+        Some((class, number)) if TABLES_OF_CLIENTS.contains(&(class, number)) => {
+            return Err(strange(format!("the method {class}.{number} of a client")));
+        }
+        _ => {
+            output.extend_from_slice(frame);
+            return Ok(());
+        }
+    };
+    let changed = changed.ok_or_else(|| strange("a method that ends too soon".to_owned()))?;
+    put_frame(frame, &changed, output);
+    Ok(())
+}
+
+/// Connection.Start without the broker's description of itself.
+fn start(payload: &[u8], mut rest: Reader) -> Option<Vec<u8>> {
+    let _versions = rest.take(2)?;
+    let before = payload.len() - rest.0.len();
+    let _properties = rest.long()?;
+    Some([&payload[..before], &[0; 4], rest.0].concat())
+}
+
+/// Basic.Deliver with an empty exchange and routing key.
+fn deliver(payload: &[u8], mut rest: Reader) -> Option<Vec<u8>> {
+    let _consumer = rest.short()?;
+    let _tag_and_redelivered = rest.take(9)?;
+    let before = payload.len() - rest.0.len();
+    let (_exchange, _routing_key) = (rest.short()?, rest.short()?);
+    Some([&payload[..before], &[0, 0]].concat())
+}
+
+/// A content header with the properties that this service uses. Returns the size of the message in bytes.
+fn content_header(frame: &[u8], output: &mut BytesMut) -> io::Result<u64> {
+    let payload = payload(frame)?;
+    // The class, the weight, and the size of the message.
+    let Some((fixed, properties)) = payload.split_at_checked(12) else {
+        return Err(strange("a content header that ends too soon".to_owned()));
+    };
+    let size = Reader(&fixed[4..]).u64().unwrap_or_default();
+    let mut used = Used::default();
+    // What can't be read is left out, with all that comes after it: it is the publisher's fault, and no reason to lose the mail.
+    let _ = used.read(Reader(properties));
+    put_frame(frame, &[fixed, &used.written()].concat(), output);
+    Ok(size)
+}
+
+/// The properties of a message that this service uses, as they were written.
+#[derive(Default)]
+struct Used<'a> {
+    /// Names with their values.
+    headers: Vec<&'a [u8]>,
+    message_id: Option<&'a [u8]>,
+}
+
+impl<'a> Used<'a> {
+    fn read(&mut self, mut rest: Reader<'a>) -> Option<()> {
+        let flags = rest.u16()?;
+        let mut more = flags;
+        while more & MORE_FLAGS != 0 {
+            more = rest.u16()?;
+        }
+        let has = |flag| flags & flag != 0;
+        for flag in [CONTENT_TYPE, CONTENT_ENCODING] {
+            if has(flag) {
+                rest.short()?;
+            }
+        }
+        if has(HEADERS) {
+            let _ = self.read_headers(Reader(rest.long()?));
+        }
+        for flag in [DELIVERY_MODE, PRIORITY] {
+            if has(flag) {
+                rest.take(1)?;
+            }
+        }
+        for flag in [CORRELATION_ID, REPLY_TO, EXPIRATION] {
+            if has(flag) {
+                rest.short()?;
+            }
+        }
+        if has(MESSAGE_ID_PROPERTY) {
+            self.message_id = Some(rest.short()?).filter(|id| std::str::from_utf8(id).is_ok());
+        }
+        Some(())
+    }
+
+    /// Takes the headers in question, if their values are plain ones. Tables and arrays say how long they are, so what is in them
+    /// is passed over unread.
+    fn read_headers(&mut self, mut rest: Reader<'a>) -> Option<()> {
+        while !rest.0.is_empty() {
+            let entry = rest.0;
+            let name = rest.short()?;
+            let kind = rest.u8()?;
+            rest.value(kind)?;
+            let is_used = match name {
+                _ if name == MESSAGE_ID.as_bytes() => kind == b'S',
+                _ if name == DELIVERY_COUNT.as_bytes() => !matches!(kind, b'F' | b'A'),
+                _ => false,
+            };
+            if is_used {
+                self.headers.push(&entry[..entry.len() - rest.0.len()]);
+            }
+        }
+        Some(())
+    }
+
+    fn written(&self) -> Vec<u8> {
+        let mut flags = 0;
+        let mut list = Vec::new();
+        if !self.headers.is_empty() {
+            flags |= HEADERS;
+            let headers = self.headers.concat();
+            list.put_u32(headers.len() as u32);
+            list.extend(headers);
+        }
+        if let Some(id) = self.message_id {
+            flags |= MESSAGE_ID_PROPERTY;
+            list.put_u8(id.len() as u8);
+            list.extend(id);
+        }
+        [&flags.to_be_bytes()[..], &list].concat()
+    }
+}
+
+/// What is between a frame's start and its end mark.
+fn payload(frame: &[u8]) -> io::Result<&[u8]> {
+    match frame {
+        [start @ .., END_MARK] => Ok(&start[START..]),
+        _ => Err(strange("a frame without its end mark".to_owned())),
+    }
+}
+
+/// The frame with another payload, which is not longer than the one before.
+fn put_frame(frame: &[u8], payload: &[u8], output: &mut BytesMut) {
+    output.put_slice(&frame[..3]);
+    output.put_u32(payload.len() as u32);
+    output.put_slice(payload);
+    output.put_u8(END_MARK);
+}
+
+fn strange(what: String) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("it sent {what}, which no broker would"),
+    )
+}
+
+/// Bytes that are read from the front; none when there are too few.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take(1).map(|mut bytes| bytes.get_u8())
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take(2).map(|mut bytes| bytes.get_u16())
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take(8).map(|mut bytes| bytes.get_u64())
+    }
+
+    /// A string of up to 255 bytes.
+    fn short(&mut self) -> Option<&'a [u8]> {
+        let length = self.u8()?;
+        self.take(length.into())
+    }
+
+    /// What states its length in four bytes: a string, a table, an array.
+    fn long(&mut self) -> Option<&'a [u8]> {
+        let length = be_u32(self.take(4)?);
+        self.take(length)
+    }
+
+    /// A value of a table, of this type.
+    fn value(&mut self, kind: u8) -> Option<&'a [u8]> {
+        match kind {
+            b'V' => self.take(0),
+            b't' | b'b' | b'B' => self.take(1),
+            b's' | b'u' | b'U' => self.take(2),
+            b'I' | b'i' | b'f' => self.take(4),
+            b'D' => self.take(5),
+            b'l' | b'L' | b'd' | b'T' => self.take(8),
+            b'S' | b'x' | b'A' | b'F' => self.long(),
+            _ => None,
+        }
+    }
+}
+
+/// The number in the first four bytes, of which there are four.
+fn be_u32(mut bytes: &[u8]) -> usize {
+    // On a machine that can't count so far there is no such frame either.
+    usize::try_from(bytes.get_u32()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![kind, 0, 1];
+        frame.put_u32(payload.len() as u32);
+        frame.extend(payload);
+        frame.push(END_MARK);
+        frame
+    }
+
+    fn header(properties: &[u8]) -> Vec<u8> {
+        let fixed = b"\x00\x3c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05";
+        frame(HEADER, &[fixed, properties].concat())
+    }
+
+    /// What lapin gets to see, when the input comes in pieces of `step` bytes.
+    fn passed(input: &[u8], step: usize) -> io::Result<Vec<u8>> {
+        let (mut frames, mut waiting) = (Frames::default(), BytesMut::new());
+        let mut output = BytesMut::new();
+        for piece in input.chunks(step) {
+            waiting.extend_from_slice(piece);
+            while frames.pass(&mut waiting, &mut output)? != Step::Incomplete {}
+        }
+        assert!(waiting.is_empty(), "{waiting:?} is left");
+        Ok(output.to_vec())
+    }
+
+    fn assert_passes(input: &[u8], expected: &[u8]) {
+        for step in [1, 2, 7, 8, 9, 100, 200_000] {
+            let passed = passed(input, step).expect("a broker may send it");
+            assert_eq!(passed, expected, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn what_is_harmless_passes_unchanged() {
+        let flow = frame(METHOD, &[0, 20, 0, 20, 1]);
+        let body = frame(BODY, b"\x01\x02\xce\x00A");
+        let beat = frame(HEARTBEAT, b"");
+        let header = header(b"\x00\x80\x02id");
+        let all = [&flow[..], &header, &body, &beat, b"AMQP\x00\x00\x09\x01"].concat();
+        assert_passes(&all, &all);
+    }
+
+    #[test]
+    fn only_properties_that_are_used_are_left() {
+        let count = b"\x10x-delivery-countl\x00\x00\x00\x00\x00\x00\x00\x03";
+        let id = b"\x0amessage-idS\x00\x00\x00\x02\xff1";
+        let table = b"\x01aF\x00\x00\x00\x07\x01bF\x00\x00\x00\x00";
+        let array = b"\x10x-delivery-countA\x00\x00\x00\x00";
+        let entries = [&table[..], count, array, id].concat();
+        let mut properties = vec![0xff, 0x80, 1, 0xff, 1, b'e'];
+        properties.put_u32(entries.len() as u32);
+        properties.extend(&entries);
+        // Delivery mode, priority, and short strings up to the message id.
+        properties.extend(b"\x02\x05\x01c\x01r\x01x\x02id");
+        let used = [&count[..], id].concat();
+        let mut expected = vec![0x20, 0x80];
+        expected.put_u32(used.len() as u32);
+        expected.extend(used);
+        expected.extend(b"\x02id");
+        assert_passes(&header(&properties), &header(&expected));
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_left_out_with_what_follows() {
+        let unknown_type = b"\x20\x00\x00\x00\x00\x06\x01a?\x01bV";
+        let too_short = b"\x20\x80\x00\x00\x00\xff\x01a";
+        let no_text = b"\x00\x80\x02\xff\xfe";
+        for properties in [&unknown_type[..], too_short, no_text, b"", b"\x80"] {
+            assert_passes(&header(properties), &header(b"\x00\x00"));
+        }
+    }
+
+    #[test]
+    fn names_that_publishers_choose_are_left_out_of_a_delivery() {
+        let tag = [0, 0, 0, 0, 0, 0, 0, 9, 1];
+        let delivery = |end: &[u8]| {
+            let start = b"\x00\x3c\x00\x3c\x03tag";
+            frame(METHOD, &[&start[..], &tag, end].concat())
+        };
+        assert_passes(&delivery(b"\x01\xff\x02\xfe\xfe"), &delivery(b"\x00\x00"));
+    }
+
+    #[test]
+    fn the_size_of_a_message_is_told() {
+        let mut input = BytesMut::from(&header(b"\x00\x00")[..]);
+        let step = Frames::default().pass(&mut input, &mut BytesMut::new());
+        assert_eq!(step.unwrap(), Step::Announced(5));
+    }
+
+    #[test]
+    fn what_no_broker_sends_is_refused() {
+        let too_large = b"\x01\x00\x01\xff\xff\xff\xff";
+        let queue_declare = frame(METHOD, b"\x00\x32\x00\x0a");
+        let short_delivery = frame(METHOD, b"\x00\x3c\x00\x3c\x03ta");
+        let short_header = frame(HEADER, b"\x00\x3c");
+        let unmarked = [&frame(METHOD, b"\x00\x14\x00\x0b")[..11], &[0]].concat();
+        for input in [
+            &too_large[..],
+            &queue_declare,
+            &short_delivery,
+            &short_header,
+            &unmarked,
+            b"\x09\x00\x00\x00\x00\x00\x00\xce",
+        ] {
+            let error = passed(input, input.len()).unwrap_err();
+            assert!(error.to_string().contains("which no broker would"));
+        }
+    }
+}
