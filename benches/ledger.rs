@@ -4,8 +4,8 @@
 
 use bouncedemails::config::{self, Handler};
 use bouncedemails::diagnosis::{Diagnosis, Reason};
-use bouncedemails::intake::{Mail, Repeat, Session, Source, Ticket};
-use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
+use bouncedemails::ledger::{Entry, Ledger};
+use bouncedemails::mail::{Mail, Session, Source, Ticket};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::report::{self, Recipient};
 use rusqlite::{Connection, params};
@@ -98,16 +98,9 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         diagnostic: Some(DIAGNOSTIC.into()),
         ..Recipient::new(address.clone(), "Final-Recipient")
     }];
-    let mail = Mail {
-        raw,
-        source: Source::Amqp("bouncedemails".to_owned()),
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat: Repeat::No,
-        session,
-    };
+    let mut mail = Mail::new(Source::Amqp("bouncedemails".to_owned()), raw);
+    mail.session = session;
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: Some(report),
         diagnoses: vec![Diagnosis {

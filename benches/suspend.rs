@@ -3,8 +3,8 @@
 //! `cargo bench --bench suspend`; the server runs in this process and shares its processors.
 
 use bouncedemails::config::{self, Handler};
-use bouncedemails::intake::{Mail, Repeat, Session, Source};
-use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
+use bouncedemails::ledger::{Entry, Ledger};
+use bouncedemails::mail::{Mail, Source};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Pace, Stop, Suspender};
@@ -216,16 +216,8 @@ fn handler(folder: &std::path::Path, server: SocketAddr) -> Handler {
 
 fn entry(number: usize) -> Entry {
     let address = format!("n{number}@x.example");
-    let mail = Mail {
-        raw: address.clone().into_bytes(),
-        source: Source::Stdin,
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat: Repeat::No,
-        session: Session::begin(),
-    };
+    let mail = Mail::new(Source::Stdin, address.clone().into_bytes());
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: None,
         diagnoses: Vec::new(),

@@ -70,9 +70,12 @@ pub struct Handler {
     /// Temporary failures that are older no longer count; unset, all count.
     #[serde(default)]
     pub temporary_window: Option<Period>,
-    /// For how long the history of bounces is kept.
+    /// For how long the history of mails and bounces is kept.
     #[serde(default = "defaults::history_max_age")]
     pub history_max_age: Period,
+    /// How large it may be: beyond, the oldest goes.
+    #[serde(default = "defaults::history_max_size")]
+    pub history_max_size: ByteSize,
     /// How many mails that could not be handled are kept.
     #[serde(
         default = "defaults::quarantine_max_count",
@@ -85,6 +88,12 @@ pub struct Handler {
     /// For how long they are kept.
     #[serde(default = "defaults::quarantine_max_age")]
     pub quarantine_max_age: Period,
+    /// How many addresses one mail may suspend; one that would suspend more is held in quarantine.
+    #[serde(
+        default = "defaults::brake_per_mail",
+        deserialize_with = "values::count"
+    )]
+    pub brake_per_mail: u32,
     /// For how long a platform that does not answer is tried.
     #[serde(default = "defaults::suspension_max_age")]
     pub suspension_max_age: Period,
@@ -103,6 +112,9 @@ mod defaults {
     pub fn history_max_age() -> Period {
         Period(90 * DAY)
     }
+    pub fn history_max_size() -> ByteSize {
+        ByteSize::gb(1)
+    }
     pub fn quarantine_max_count() -> u32 {
         10_000
     }
@@ -111,6 +123,9 @@ mod defaults {
     }
     pub fn quarantine_max_age() -> Period {
         Period(90 * DAY)
+    }
+    pub fn brake_per_mail() -> u32 {
+        20
     }
     pub fn suspension_max_age() -> Period {
         Period(7 * DAY)

@@ -7,9 +7,9 @@ use crate::archive::Archive;
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
-use crate::intake::{Delivery, Mail, Receipt};
-use crate::ledger::{Effect, Entry, Fingerprint, InFlight, Ledger, LedgerError, Outcome, Recorded};
-use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::ledger::{Effect, Entry, InFlight, Ledger, LedgerError, Outcome, Recorded};
+use crate::mail::{Delivery, Mail, Receipt};
+use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
 use crate::printable::Printable;
 use crate::report;
 use crate::telemetry::{Blocks, announce};
@@ -78,34 +78,32 @@ impl Engine {
 
     /// Reads, diagnoses and decides; a mail that can't be read is for quarantine.
     fn examine(&self, mail: Mail) -> Entry {
-        let fingerprint = Fingerprint::of(&mail);
+        let fingerprint = mail.fingerprint();
         if self.in_flight.is_poison(&fingerprint) {
             let why = "it ended the process twice".to_owned();
-            return unparsed(mail, fingerprint, why);
+            return unparsed(mail, why);
         }
         let _mark = self.in_flight.mark(&fingerprint);
         #[cfg(debug_assertions)]
         abort_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let report = report::parse(&mail.raw);
+            let report = report::parse(mail.raw());
             let diagnoses: Vec<_> = report
                 .recipients
                 .iter()
                 .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
                 .collect();
-            let envelope = &mail.envelope_recipients;
-            let decision = policy::decide(&report, &diagnoses, envelope, &self.handler);
+            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
             (report, diagnoses, decision)
         }));
         match read {
             Ok((report, diagnoses, decision)) => Entry {
                 mail,
-                fingerprint,
                 report: Some(report),
                 diagnoses,
                 decision,
             },
-            Err(_) => unparsed(mail, fingerprint, "reading it panicked".to_owned()),
+            Err(_) => unparsed(mail, "reading it panicked".to_owned()),
         }
     }
 
@@ -173,7 +171,7 @@ impl Engine {
             .iter()
             .zip(recorded)
             .flat_map(|(entry, recorded)| {
-                suspended(entry, recorded).map(|address| (address, &entry.mail.raw[..]))
+                suspended(entry, recorded).map(|address| (address, entry.mail.raw()))
             })
             .collect();
         for (address, error) in archive.keep(&mails) {
@@ -199,7 +197,7 @@ fn suspended<'a>(
             Some(Effect::Suspending { .. } | Effect::Joined(_))
         ),
         Outcome::Duplicate => ruling.action == Action::Suspend,
-        Outcome::Ignored | Outcome::Quarantined(_) => false,
+        Outcome::Ignored | Outcome::Quarantined(_) | Outcome::Held { .. } => false,
     };
     rulings
         .iter()
@@ -208,10 +206,9 @@ fn suspended<'a>(
         .map(|(_, ruling)| &ruling.address)
 }
 
-fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {
+fn unparsed(mail: Mail, why: String) -> Entry {
     Entry {
         mail,
-        fingerprint,
         report: None,
         diagnoses: Vec::new(),
         decision: Decision::Quarantine {
@@ -225,7 +222,7 @@ fn unparsed(mail: Mail, fingerprint: Fingerprint, why: String) -> Entry {
 #[cfg(debug_assertions)]
 fn abort_if_told(mail: &Mail) {
     if let Some(text) = std::env::var_os("BOUNCEDEMAILS_ABORT_ON")
-        && memchr::memmem::find(&mail.raw, text.as_encoded_bytes()).is_some()
+        && memchr::memmem::find(mail.raw(), text.as_encoded_bytes()).is_some()
     {
         std::process::abort();
     }

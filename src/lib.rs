@@ -5,7 +5,8 @@
 //!
 //! - [`address`], [`backoff`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`config`]: `config.yml` → what is meant by it
-//! - [`intake`]: how mail arrives, and the receipt by which its giver learns that it is safe
+//! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
+//! - [`intake`]: how mail arrives
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
 //! - [`policy`]: what is done about it: suspend, count or ignore (pure)
@@ -27,6 +28,7 @@ pub mod diagnosis;
 pub mod engine;
 pub mod intake;
 pub mod ledger;
+pub mod mail;
 pub mod platform_server;
 pub mod policy;
 pub mod printable;

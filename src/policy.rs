@@ -7,9 +7,11 @@ use crate::address::Address;
 use crate::address::ascii_domain;
 use crate::config::{Complaints, Handler};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
+use crate::mail::Mail;
+use crate::report::limits::MAX_RECIPIENTS;
 use crate::report::{Envelope, Kind, Report};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What is done about one mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +52,14 @@ pub enum Unhandled {
     /// A bounce or complaint that names nobody.
     #[error("a {0} that names no address")]
     NoRecipient(Kind),
+    /// It would suspend more addresses than one mail may: a forgery, or a provider's bad night.
+    #[error("it would suspend {suspensions} addresses, and one mail may {most} (brake_per_mail)")]
+    Brake {
+        /// How many addresses it would suspend.
+        suspensions: usize,
+        /// `brake_per_mail`.
+        most: usize,
+    },
 }
 
 /// What is done about one recipient.
@@ -87,15 +97,33 @@ impl Action {
     }
 }
 
-/// Decides about a mail. `diagnoses` holds one for each recipient of the report, in their order; `envelope_recipients` are
-/// those of the SMTP intake.
+/// What is known of a mail beside its bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// The recipients of the SMTP envelope, where the intake knows them.
+    pub envelope_recipients: &'a [Address],
+    /// A person has looked at it and releases the brake for it.
+    pub released: bool,
+}
+
+impl<'a> Known<'a> {
+    /// What the intake knows of a mail.
+    pub fn of(mail: &'a Mail) -> Known<'a> {
+        Known {
+            envelope_recipients: mail.envelope_recipients(),
+            released: mail.released,
+        }
+    }
+}
+
+/// Decides about a mail. `diagnoses` holds one for each recipient of the report, in their order.
 pub fn decide(
     report: &Report,
     diagnoses: &[Diagnosis],
-    envelope_recipients: &[Address],
+    known: Known<'_>,
     handler: &Handler,
 ) -> Decision {
-    let platform = platform_of(report, envelope_recipients, handler);
+    let platform = platform_of(report, known, handler);
     let rulings = match report.kind {
         Kind::Bounce => on_bounce(report, diagnoses, handler),
         Kind::Feedback if handler.complaints == Complaints::Suspend => on_complaint(report),
@@ -114,19 +142,29 @@ pub fn decide(
         let why = Unhandled::NoRecipient(report.kind);
         return Decision::Quarantine { why };
     }
-    match platform {
-        Some(platform) => Decision::Act {
-            platform: platform.to_owned(),
-            rulings,
-        },
-        None => {
-            let came_back_to = returned_to(report, envelope_recipients)
-                .next()
-                .map_or_else(|| "no address".to_owned(), Address::to_string);
-            let why = Unhandled::UnknownPlatform(came_back_to);
-            Decision::Quarantine { why }
-        }
+    let Some(platform) = platform else {
+        let came_back_to = returned_to(report, known)
+            .next()
+            .map_or_else(|| "no address".to_owned(), Address::to_string);
+        let why = Unhandled::UnknownPlatform(came_back_to);
+        return Decision::Quarantine { why };
+    };
+    let hard = |ruling: &&Ruling| ruling.action == Action::Suspend;
+    let suspensions = rulings.iter().filter(hard).count();
+    if let Some(why) = braked(suspensions, known.released, handler) {
+        return Decision::Quarantine { why };
     }
+    Decision::Act {
+        platform: platform.to_owned(),
+        rulings,
+    }
+}
+
+/// Why a mail that would suspend so many addresses is held, if it is. Nobody's mailing fails for dozens in one report; what
+/// a counter leads to is known by the ledger alone, which asks again.
+pub fn braked(suspensions: usize, released: bool, handler: &Handler) -> Option<Unhandled> {
+    let most = usize::try_from(handler.brake_per_mail).unwrap_or(usize::MAX);
+    (suspensions > most && !released).then_some(Unhandled::Brake { suspensions, most })
 }
 
 /// One ruling for each address; one that the mail reports both ways is hard.
@@ -178,10 +216,13 @@ pub fn weigh(diagnosis: &Diagnosis, count_sender_faults: bool) -> (Action, Strin
     }
 }
 
+/// One ruling for each address that complained.
 fn on_complaint(report: &Report) -> Vec<Ruling> {
-    report
-        .complainants
-        .iter()
+    let mut seen = HashSet::new();
+    let first = |address: &&Address| seen.insert(address.key());
+    let complainants = report.complainants.iter().filter(first);
+    complainants
+        .take(MAX_RECIPIENTS)
         .map(|address| Ruling {
             address: address.clone(),
             diagnosis: None,
@@ -191,29 +232,22 @@ fn on_complaint(report: &Report) -> Vec<Ruling> {
         .collect()
 }
 
-/// The addresses that a mail may have come back to, the most telling first.
-fn returned_to<'a>(
-    report: &'a Report,
-    envelope_recipients: &'a [Address],
-) -> impl Iterator<Item = &'a Address> {
+/// The addresses that a mail may have come back to. What a mail server knew goes before what a stranger wrote.
+fn returned_to<'a>(report: &'a Report, known: Known<'a>) -> impl Iterator<Item = &'a Address> {
     let envelope = &report.envelope;
-    envelope
-        .to
+    known
+        .envelope_recipients
         .iter()
-        .chain(envelope_recipients)
         .chain(&envelope.delivered_to)
         .chain(&envelope.x_original_to)
+        .chain(&envelope.to)
         .chain(&report.original.return_path)
         .chain(&report.original.from)
 }
 
 /// The configured domain that a mail belongs to: of the first address that has one.
-fn platform_of<'a>(
-    report: &Report,
-    envelope_recipients: &[Address],
-    handler: &'a Handler,
-) -> Option<&'a str> {
-    returned_to(report, envelope_recipients)
+fn platform_of<'a>(report: &Report, known: Known<'_>, handler: &'a Handler) -> Option<&'a str> {
+    returned_to(report, known)
         .find_map(|address| configured_domain(address.domain(), &handler.domains))
 }
 

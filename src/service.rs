@@ -7,8 +7,8 @@ use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
 use crate::engine::Engine;
-use crate::intake::{Delivery, Forget, Ticket};
 use crate::ledger::{InFlight, Ledger, Lock};
+use crate::mail::{Delivery, Forget, Ticket};
 use crate::suspend::{Pace, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
@@ -137,9 +137,8 @@ impl Service {
         tokio::spawn(async move {
             while telling.recv().await.is_some() {
                 tokio::time::sleep(QUIET).await;
-                let ledger = ledger.clone();
                 // What fails here is done with the next mails, which say what is wrong.
-                let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
+                let _ = ledger.on_writer(Ledger::write_forgotten).await;
             }
         });
         let ledger = self.ledger.clone();

@@ -3,8 +3,8 @@
 mod support;
 
 use bouncedemails::config::{self, Amqp};
-use bouncedemails::intake::{Delivery, Forget, Repeat, Ticket, amqp};
-use bouncedemails::ledger::Fingerprint;
+use bouncedemails::intake::amqp;
+use bouncedemails::mail::{Delivery, Forget, Repeat, Ticket};
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ fn a_mail_leaves_the_queue_when_it_is_recorded_and_not_before() {
     queue.amqp_publish(b"one\r\n\r\n\x00\xff");
     let mut intake = Intake::start(&queue);
     let delivery = intake.next();
-    assert_eq!(delivery.mail.raw, b"one\r\n\r\n\x00\xff");
+    assert_eq!(delivery.mail.raw(), b"one\r\n\r\n\x00\xff");
     assert_eq!(queue.messages(), 1);
     delivery.receipt.confirm(Ticket(7));
     queue.wait_until_empty();
@@ -149,10 +149,10 @@ fn what_a_broker_delivers_after_it_closed_the_connection_is_new_unless_it_is_mar
         assert_eq!(delivery.mail.repeat, expected, "{delivery:?}");
     }
     // Equal to the byte, and told apart by the name that its publisher gave it.
-    assert_eq!(new.mail.raw, two.mail.raw);
-    assert_eq!(two.mail.id, None);
-    assert!(new.mail.id.is_some());
-    assert_ne!(Fingerprint::of(&new.mail), Fingerprint::of(&two.mail));
+    assert_eq!(new.mail.raw(), two.mail.raw());
+    assert_eq!(two.mail.id(), None);
+    assert!(new.mail.id().is_some());
+    assert_ne!(new.mail.fingerprint(), two.mail.fingerprint());
     for (delivery, ticket) in [one, two, new].into_iter().zip(3..) {
         delivery.receipt.confirm(Ticket(ticket));
     }
@@ -203,7 +203,7 @@ fn a_mail_of_50_megabytes_comes_in_whole() {
     queue.publish([&mail]);
     let mut intake = Intake::start(&queue);
     let delivery = intake.next();
-    assert!(delivery.mail.raw == mail);
+    assert!(delivery.mail.raw() == mail);
     delivery.receipt.confirm(Ticket(1));
     assert_eq!(intake.stop(), [1]);
 }
@@ -243,7 +243,7 @@ fn a_queue_that_is_deleted_is_declared_again() {
     });
     queue.publish(["two"]);
     let two = intake.next();
-    assert_eq!(two.mail.raw, b"two");
+    assert_eq!(two.mail.raw(), b"two");
     two.receipt.confirm(Ticket(2));
     assert_eq!(intake.stop(), [1, 2]);
 }
@@ -262,7 +262,7 @@ fn a_broker_that_is_killed_gives_its_mails_again_when_it_is_back() {
     drop(two);
     for (ticket, raw) in [(2, "one"), (3, "two")] {
         let again = intake.next();
-        assert_eq!(again.mail.raw, raw.as_bytes());
+        assert_eq!(again.mail.raw(), raw.as_bytes());
         assert_eq!(again.mail.repeat, Repeat::Possible);
         again.receipt.confirm(Ticket(ticket));
     }

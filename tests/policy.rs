@@ -3,7 +3,7 @@
 use bouncedemails::address::Address;
 use bouncedemails::config::Handler;
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::policy::{Action, Decision, Unhandled, decide};
+use bouncedemails::policy::{Action, Decision, Known, Unhandled, decide};
 use bouncedemails::report::{self, Envelope, Kind, Original, Recipient, Report};
 
 fn handler(more: &str) -> Handler {
@@ -55,7 +55,7 @@ fn decided(
     diagnoses: &[Diagnosis],
     handler: &Handler,
 ) -> (String, Vec<(String, Action)>) {
-    match decide(report, diagnoses, &[], handler) {
+    match decide(report, diagnoses, Known::default(), handler) {
         Decision::Act { platform, rulings } => (
             platform,
             rulings
@@ -149,7 +149,7 @@ fn the_sentence_names_type_reason_and_evidence() {
     let Decision::Act { rulings, .. } = decide(
         &bounce(&["a@example.com"]),
         &[diagnosis(Reason::UserUnknown)],
-        &[],
+        Known::default(),
         &handler(""),
     ) else {
         panic!("it acts")
@@ -163,7 +163,7 @@ fn complaints_are_ignored_unless_configured() {
     complaint.kind = Kind::Feedback;
     complaint.complainants = vec![address("annoyed@example.com")];
     assert!(matches!(
-        decide(&complaint, &[], &[], &handler("")),
+        decide(&complaint, &[], Known::default(), &handler("")),
         Decision::Ignore { .. }
     ));
     let (platform, rulings) = decided(&complaint, &[], &handler("complaints: suspend"));
@@ -184,7 +184,7 @@ fn replies_notices_and_other_mail_do_nothing() {
     ] {
         let mut mail = bounce(&[]);
         mail.kind = kind;
-        let decision = decide(&mail, &[], &[], &handler(""));
+        let decision = decide(&mail, &[], Known::default(), &handler(""));
         assert!(
             matches!(
                 decision,
@@ -200,7 +200,7 @@ fn replies_notices_and_other_mail_do_nothing() {
 
 #[test]
 fn a_bounce_that_names_nobody_is_quarantined() {
-    let decision = decide(&bounce(&[]), &[], &[], &handler(""));
+    let decision = decide(&bounce(&[]), &[], Known::default(), &handler(""));
     let why = Unhandled::NoRecipient(Kind::Bounce);
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -208,7 +208,7 @@ fn a_bounce_that_names_nobody_is_quarantined() {
 #[test]
 fn a_mail_without_any_header_is_quarantined() {
     let report = report::parse(b"\0\xff\xfe");
-    let decision = decide(&report, &[], &[], &handler(""));
+    let decision = decide(&report, &[], Known::default(), &handler(""));
     let why = Unhandled::Unreadable;
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -222,7 +222,10 @@ fn platform(fill: impl FnOnce(&mut Report), envelope: &[&str]) -> Result<String,
     match decide(
         &report,
         &[diagnosis(Reason::UserUnknown)],
-        &envelope,
+        Known {
+            envelope_recipients: &envelope,
+            released: false,
+        },
         &handler(""),
     ) {
         Decision::Act { platform, .. } => Ok(platform),
@@ -286,36 +289,92 @@ fn a_domain_is_the_same_in_every_spelling() {
 }
 
 #[test]
-fn the_platform_is_looked_for_in_to_then_envelope_then_delivered_to_then_the_original() {
+fn what_a_mail_server_knew_goes_before_what_a_stranger_wrote() {
     let openhpi = || vec![address("no-reply@openhpi.de")];
-    let everywhere = |report: &mut Report| {
-        report.envelope.delivered_to = vec![address("no-reply@lists.hpi.de")];
+    let forged = |report: &mut Report| {
+        report.envelope.to = vec![address("no-reply@shop.co.uk")];
         report.original.from = Some(address("no-reply@shop.co.uk"));
     };
-    assert_eq!(
-        platform(
-            |report| {
-                everywhere(report);
-                report.envelope.to = openhpi();
-            },
-            &["x@shop.co.uk"]
-        )
-        .unwrap(),
-        "openhpi.de"
-    );
-    assert_eq!(
-        platform(everywhere, &["x@openhpi.de"]).unwrap(),
-        "openhpi.de"
-    );
-    assert_eq!(platform(everywhere, &[]).unwrap(), "lists.hpi.de");
-    let original =
-        |report: &mut Report| report.original.from = Some(address("no-reply@shop.co.uk"));
-    assert_eq!(platform(original, &[]).unwrap(), "shop.co.uk");
-    let x_original_to = |report: &mut Report| report.envelope.x_original_to = openhpi();
+    let found = platform(forged, &["no-reply@openhpi.de"]);
+    assert_eq!(found.unwrap(), "openhpi.de");
+    let delivered_to = |report: &mut Report| {
+        forged(report);
+        report.envelope.delivered_to = openhpi();
+        report.envelope.x_original_to = vec![address("no-reply@lists.hpi.de")];
+    };
+    assert_eq!(platform(delivered_to, &[]).unwrap(), "openhpi.de");
+    let found = platform(delivered_to, &["no-reply@lists.hpi.de"]);
+    assert_eq!(found.unwrap(), "lists.hpi.de");
+    let x_original_to = |report: &mut Report| {
+        forged(report);
+        report.envelope.x_original_to = openhpi();
+    };
     assert_eq!(platform(x_original_to, &[]).unwrap(), "openhpi.de");
+    assert_eq!(platform(forged, &[]).unwrap(), "shop.co.uk");
+    // Where the mail server named nobody of ours, what stands in the mail is all there is.
+    let found = platform(forged, &["somebody@elsewhere.example"]);
+    assert_eq!(found.unwrap(), "shop.co.uk");
+}
+
+#[test]
+fn the_original_is_the_last_place_to_look_for_the_platform() {
+    let from = |report: &mut Report| report.original.from = Some(address("no-reply@shop.co.uk"));
+    assert_eq!(platform(from, &[]).unwrap(), "shop.co.uk");
     let return_path =
         |report: &mut Report| report.original.return_path = Some(address("no-reply@openhpi.de"));
     assert_eq!(platform(return_path, &[]).unwrap(), "openhpi.de");
+    let both = |report: &mut Report| {
+        from(report);
+        report.envelope.to = vec![address("no-reply@openhpi.de")];
+    };
+    assert_eq!(platform(both, &[]).unwrap(), "openhpi.de");
+}
+
+/// What is decided about a bounce of so many dead addresses, or so many complaints.
+fn many(kind: Kind, count: usize, released: bool, more: &str) -> Decision {
+    let addresses: Vec<String> = (0..count).map(|n| format!("gone{n}@example.com")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let mut report = bounce(&addresses);
+    report.kind = kind;
+    if kind == Kind::Feedback {
+        let failed = std::mem::take(&mut report.recipients);
+        report.complainants = failed.into_iter().map(|failed| failed.address).collect();
+    }
+    let diagnoses = vec![diagnosis(Reason::UserUnknown); report.recipients.len()];
+    let known = Known {
+        envelope_recipients: &[],
+        released,
+    };
+    decide(&report, &diagnoses, known, &handler(more))
+}
+
+#[test]
+fn more_suspensions_than_one_mail_may_bring_are_held_until_a_person_releases_them() {
+    let held = |suspensions, most| Decision::Quarantine {
+        why: Unhandled::Brake { suspensions, most },
+    };
+    let acted_on = |decision: Decision| match decision {
+        Decision::Act { rulings, .. } => rulings.len(),
+        other => panic!("{other:?}"),
+    };
+    for (kind, keys) in [
+        (Kind::Bounce, ""),
+        (Kind::Feedback, "complaints: suspend\n"),
+    ] {
+        assert_eq!(acted_on(many(kind, 20, false, keys)), 20);
+        assert_eq!(many(kind, 21, false, keys), held(21, 20));
+        assert_eq!(acted_on(many(kind, 21, true, keys)), 21);
+        let narrow = format!("{keys}brake_per_mail: 2");
+        assert_eq!(many(kind, 3, false, &narrow), held(3, 2));
+    }
+}
+
+#[test]
+fn one_address_by_many_names_is_one_suspension() {
+    let report = bounce(&["a@example.com"; 50]);
+    let diagnoses = vec![diagnosis(Reason::UserUnknown); 50];
+    let (_, rulings) = decided(&report, &diagnoses, &handler(""));
+    assert_eq!(rulings.len(), 1);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Source, amqp};
+use crate::intake::amqp;
 use crate::ledger::Lock;
+use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
 use anyhow::Context;
@@ -163,14 +164,7 @@ domains:
 fn straight() -> mpsc::Receiver<Delivery> {
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     for sample in SAMPLES {
-        let mail = Mail {
-            raw: sample.mail.to_owned(),
-            source: Source::File("the demo".to_owned()),
-            envelope_recipients: Vec::new(),
-            id: None,
-            repeat: Repeat::No,
-            session: Session::begin(),
-        };
+        let mail = Mail::new(Source::File("the demo".to_owned()), sample.mail.to_owned());
         let receipt = Receipt::new(|_| {});
         sender
             .try_send(Delivery { mail, receipt })

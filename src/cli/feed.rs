@@ -1,6 +1,6 @@
 //! Mails from files or standard input → the service, as one intake among others.
 
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source};
+use crate::mail::{Delivery, Mail, Receipt, Settled};
 use crate::service::Service;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -61,16 +61,4 @@ pub(super) fn feed(
         }
     }
     Ok(())
-}
-
-/// A mail that is handed in on purpose.
-pub(super) fn mail(source: Source, raw: Vec<u8>) -> Mail {
-    Mail {
-        raw,
-        source,
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat: Repeat::No,
-        session: Session::begin(),
-    }
 }

@@ -1,8 +1,9 @@
 //! `import`: mails from files, mboxes and Maildirs through the whole pipeline.
 
+use super::Common;
 use super::stdin::through;
-use super::{Common, feed};
-use crate::intake::{Source, files};
+use crate::intake::files;
+use crate::mail::{Mail, Source};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
-    let named = |mail: files::Result| mail.map(|(name, raw)| feed::mail(Source::File(name), raw));
+    let named = |mail: files::Result| mail.map(|(name, raw)| Mail::new(Source::File(name), raw));
     let mails = args
         .paths
         .iter()

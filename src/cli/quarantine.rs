@@ -4,8 +4,8 @@ use super::Common;
 use super::stdin::through;
 use super::table::Table;
 use crate::config::Handler;
-use crate::intake::{Mail, Repeat, Session, Source};
 use crate::ledger::{Ledger, Quarantined};
+use crate::mail::{Mail, Source};
 use crate::printable::Printable;
 use anyhow::Context;
 use clap::Subcommand;
@@ -19,6 +19,7 @@ use std::process::ExitCode;
   bouncedemails quarantine show 7
   bouncedemails quarantine show 7 > mail.eml
   bouncedemails quarantine requeue --all       after rules or domains were changed
+  bouncedemails quarantine requeue --release 7 suspends all whom a held mail names (brake_per_mail)
   bouncedemails quarantine delete 7 8")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -42,6 +43,9 @@ enum Action {
         /// Every one that is there now
         #[arg(long)]
         all: bool,
+        /// Acts on mails that were held because they would suspend more addresses than one mail may; look at each of them before
+        #[arg(long, conflicts_with = "all")]
+        release: bool,
     },
     /// Deletes mails for good
     Delete {
@@ -57,12 +61,12 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::List => list(&ledger)?,
         Action::Show { id } => show(&ledger, *id)?,
-        Action::Requeue { ids, all } => {
+        Action::Requeue { ids, all, release } => {
             let ids = match all {
                 true => ledger.quarantined()?.iter().map(|mail| mail.id).collect(),
                 false => ids.clone(),
             };
-            requeue(handler, &ledger, &ids)?;
+            requeue(handler, &ledger, &ids, *release)?;
         }
         Action::Delete { ids } => {
             for id in ids {
@@ -117,20 +121,15 @@ fn show(ledger: &Ledger, id: i64) -> anyhow::Result<()> {
 }
 
 /// Each mail leaves the quarantine in the commit that records it.
-fn requeue(handler: Handler, ledger: &Ledger, ids: &[i64]) -> anyhow::Result<()> {
+fn requeue(handler: Handler, ledger: &Ledger, ids: &[i64], release: bool) -> anyhow::Result<()> {
     for id in ids {
         find(ledger, *id)?;
     }
     let mails = ids.iter().map(|id| {
         let (mail, raw) = find(ledger, *id)?;
-        Ok(Mail {
-            raw,
-            source: Source::Quarantine(*id),
-            envelope_recipients: mail.envelope_recipients,
-            id: None,
-            repeat: Repeat::No,
-            session: Session::begin(),
-        })
+        let mut mail = Mail::new(Source::Quarantine(*id), raw).to(mail.envelope_recipients);
+        mail.released = release;
+        Ok(mail)
     });
     let tally = through(handler, mails)?;
     println!(

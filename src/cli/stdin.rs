@@ -1,10 +1,11 @@
 //! `stdin`: one mail (or an mbox) from standard input, through the whole pipeline, as the pipe of a mail server.
 
 use super::Common;
-use super::feed::{self, Tally, feed};
+use super::feed::{Tally, feed};
 use crate::config::Handler;
-use crate::intake::{Mail, Source, files};
+use crate::intake::files;
 use crate::ledger::{Lock, LockError};
+use crate::mail::{Mail, Source};
 use crate::service::{Ending, Service};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ Examples:
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
-    let name = |mail: files::Result| mail.map(|(_, raw)| feed::mail(Source::Stdin, raw));
+    let name = |mail: files::Result| mail.map(|(_, raw)| Mail::new(Source::Stdin, raw));
     let mails = files::read(std::io::stdin().lock(), "standard input").map(name);
     let taken = match common.load() {
         Ok(loaded) => through(loaded.config.handler, mails),

@@ -10,9 +10,9 @@ mod session;
 mod stream;
 mod tickets;
 
-use super::{Delivery, Forget};
 use crate::backoff::Backoff;
 use crate::config::Amqp;
+use crate::mail::{Delivery, Forget};
 use consume::{End, Past};
 use fault::Fault;
 use session::Session;

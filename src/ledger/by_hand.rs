@@ -1,6 +1,6 @@
 //! What a person does to suspensions and counters by command.
 
-use super::history::{self, Bounce};
+use super::history::{Bounce, History};
 use super::suspensions::{self, Cause, Opened, Suspension};
 use super::text::millis;
 use super::{Effect, Ledger, LedgerError, SuspensionId};
@@ -50,6 +50,7 @@ impl Ledger {
             )?;
             suspensions::note_permanent(tx, address, platform, MANUAL, id, now)?;
             let bounce = Bounce {
+                mail: None,
                 address,
                 platform,
                 cause: &cause,
@@ -57,7 +58,7 @@ impl Ledger {
                 evidence: "asked for by a person",
                 source: command,
             };
-            history::note(tx, &bounce, effect, now)?;
+            History::open(tx, now)?.bounce(&bounce, effect)?;
             Ok(Suspension {
                 id,
                 address: address.clone(),

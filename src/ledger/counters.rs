@@ -21,6 +21,26 @@ pub(super) enum Count {
     Exceeded(u32),
 }
 
+/// What one more soft bounce would make of a counter.
+struct Next {
+    /// How many there are then.
+    count: u32,
+    /// When they happened, as far as that is listed.
+    times: Vec<i64>,
+}
+
+/// Whether one more soft bounce would exceed the threshold; nothing is changed.
+pub(super) fn would_exceed(
+    tx: &Transaction,
+    address: &Address,
+    platform: &str,
+    handler: &Handler,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    let next = next(tx, &address.key(), platform, handler, now)?;
+    Ok(next.count > handler.temporary_threshold)
+}
+
 /// Counts one soft bounce of an address. The threshold is what may be: 3 lets the fourth exceed it.
 pub(super) fn count(
     tx: &Transaction,
@@ -30,6 +50,32 @@ pub(super) fn count(
     now: SystemTime,
 ) -> rusqlite::Result<Count> {
     let key = address.key();
+    let Next { count, times } = next(tx, &key, platform, handler, now)?;
+    if count > handler.temporary_threshold {
+        tx.prepare_cached("DELETE FROM temporary_bounces WHERE address_key = ? AND domain = ?")?
+            .execute(params![key, platform])?;
+        return Ok(Count::Exceeded(count));
+    }
+    let from = times.len().saturating_sub(LISTED);
+    let times = serde_json::to_string(&times[from..]).unwrap_or_default();
+    tx.prepare_cached(
+        "INSERT INTO temporary_bounces (bounced_address, domain, counter, address_key, times)
+         VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (address_key, domain)
+         DO UPDATE SET bounced_address = ?1, counter = ?3, times = ?5",
+    )?
+    .execute(params![address.as_str(), platform, count, key, times])?;
+    Ok(Count::Within(count))
+}
+
+/// Reads a counter, and adds one to it.
+fn next(
+    tx: &Transaction,
+    key: &str,
+    platform: &str,
+    handler: &Handler,
+    now: SystemTime,
+) -> rusqlite::Result<Next> {
     let row: Option<(i64, Option<String>)> = tx
         .prepare_cached(
             "SELECT coalesce(CAST(counter AS INTEGER), 0), times
@@ -54,19 +100,5 @@ pub(super) fn count(
     }
     times.push(millis(now));
     let count = u32::try_from(unlisted.saturating_add(times.len())).unwrap_or(u32::MAX);
-    if count > handler.temporary_threshold {
-        tx.prepare_cached("DELETE FROM temporary_bounces WHERE address_key = ? AND domain = ?")?
-            .execute(params![key, platform])?;
-        return Ok(Count::Exceeded(count));
-    }
-    let from = times.len().saturating_sub(LISTED);
-    let times = serde_json::to_string(&times[from..]).unwrap_or_default();
-    tx.prepare_cached(
-        "INSERT INTO temporary_bounces (bounced_address, domain, counter, address_key, times)
-         VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (address_key, domain)
-         DO UPDATE SET bounced_address = ?1, counter = ?3, times = ?5",
-    )?
-    .execute(params![address.as_str(), platform, count, key, times])?;
-    Ok(Count::Within(count))
+    Ok(Next { count, times })
 }

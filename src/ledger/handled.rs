@@ -1,9 +1,9 @@
 //! "Nothing twice" (DESIGN 8): every mail that was recorded has a row until it is proven that its giver knows. A mail that may
 //! be a repeat and has such a row is the earlier one.
 
-use super::{Entry, Fingerprint};
-use crate::intake::Ticket;
-use rusqlite::{Transaction, params};
+use super::Entry;
+use crate::mail::{Fingerprint, Ticket};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 /// A giver that has not come back for so long (30 days, in milliseconds) won't.
 const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -14,7 +14,11 @@ pub(super) const AT_ONCE: usize = 2_000;
 /// Notes a mail.
 pub(super) fn note(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Result<Ticket> {
     tx.prepare_cached("INSERT INTO handled (fingerprint, session, at) VALUES (?, ?, ?)")?
-        .execute(params![key(&entry.fingerprint), entry.mail.session.0, now])?;
+        .execute(params![
+            key(&entry.mail.fingerprint()),
+            entry.mail.session.0,
+            now
+        ])?;
     Ok(Ticket(tx.last_insert_rowid()))
 }
 
@@ -24,7 +28,7 @@ pub(super) fn renew(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Resu
     let found: Option<i64> = tx
         .prepare_cached("SELECT min(ticket) FROM handled WHERE fingerprint = ? AND session != ?")?
         .query_row(
-            params![key(&entry.fingerprint), entry.mail.session.0],
+            params![key(&entry.mail.fingerprint()), entry.mail.session.0],
             |row| row.get(0),
         )?;
     let Some(ticket) = found else {
@@ -48,10 +52,17 @@ pub(super) fn forget(
 
 /// Deletes a few rows whose givers never came back.
 pub(super) fn prune(tx: &Transaction, now: i64, most: usize) -> rusqlite::Result<()> {
-    tx.prepare_cached(
-        "DELETE FROM handled WHERE at < ?1 AND ticket IN (SELECT ticket FROM handled ORDER BY ticket LIMIT ?2)",
-    )?
-    .execute(params![now.saturating_sub(LONGEST), most])?;
+    let before = now.saturating_sub(LONGEST);
+    let oldest: Option<i64> = tx
+        .prepare_cached("SELECT at FROM handled WHERE ticket = (SELECT min(ticket) FROM handled)")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    if oldest.is_some_and(|oldest| oldest < before) {
+        tx.prepare_cached(
+            "DELETE FROM handled WHERE ticket < (SELECT min(ticket) FROM handled) + ?2 AND at < ?1",
+        )?
+        .execute(params![before, most])?;
+    }
     Ok(())
 }
 

@@ -5,7 +5,8 @@
 //! a process that died.
 
 use super::error::{ErrorKind, LedgerError};
-use super::{Entry, Fingerprint, Ledger};
+use super::{Entry, Ledger};
+use crate::mail::Fingerprint;
 use fs4::fs_std::FileExt;
 use parking_lot::Mutex;
 use rusqlite::{Transaction, params};
@@ -129,7 +130,7 @@ pub(super) fn survived(tx: &Transaction, entries: &[Entry]) -> rusqlite::Result<
     if any {
         let mut delete = tx.prepare_cached("DELETE FROM attempts WHERE fingerprint = ?")?;
         for entry in entries.iter().filter(|entry| entry.report.is_some()) {
-            delete.execute([&entry.fingerprint.0])?;
+            delete.execute([&entry.mail.fingerprint().0])?;
         }
     }
     Ok(())

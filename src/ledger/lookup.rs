@@ -1,6 +1,6 @@
 //! What is known of addresses, for people to read.
 
-use super::text::time;
+use super::text::{millis, time};
 use super::{Ledger, LedgerError, SuspensionId};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
@@ -87,8 +87,68 @@ pub struct Bounce {
     pub source: String,
 }
 
+/// A row of `mails`: a mail that came in, and what was decided. Its texts are hostile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailRow {
+    /// Its number.
+    pub id: i64,
+    /// When it was recorded.
+    pub at: SystemTime,
+    /// Where it came from.
+    pub source: String,
+    /// A word of [`crate::report::Kind`], or `unread`.
+    pub kind: String,
+    /// The configured domain of the platform; empty if it belongs to none.
+    pub platform: String,
+    /// Its `From`.
+    pub from: String,
+    /// Its `Subject`.
+    pub subject: String,
+    /// Its `Message-ID`.
+    pub message_id: String,
+    /// What was done about it: `act` (see [`Ledger::bounces_of`]), `ignore` or `quarantine`.
+    pub decision: String,
+    /// Why.
+    pub evidence: String,
+}
+
 impl Ledger {
+    /// The mails that came in since `since`, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn mails(&self, since: SystemTime, most: usize) -> Result<Vec<MailRow>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, at, source, kind, domain, mail_from, subject, message_id, decision, evidence FROM mails
+                     WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+                )?
+                .query_map(params![millis(since), most], mail)?
+                .collect()
+        })
+    }
+
+    /// What was decided on the addresses that a mail named, in their order. `mail` is [`MailRow::id`].
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn bounces_of(&self, mail: i64) -> Result<Vec<Bounce>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT at, bounced_address, domain, action, counter, evidence, diagnostic, message_id, source
+                     FROM bounces WHERE mail = ? ORDER BY id",
+                )?
+                .query_map([mail], bounce)?
+                .collect()
+        })
+    }
+
     /// All that is known of addresses that contain `part` (compared case-insensitively); of each kind the newest `most` rows.
+    ///
+    /// # Errors
+    /// If the database can't be read.
     pub fn known(&self, part: &str, most: usize) -> Result<Known, LedgerError> {
         let part = part.to_lowercase();
         self.read(|connection| {
@@ -102,9 +162,15 @@ impl Ledger {
     }
 
     /// How these suspensions stand.
+    ///
+    /// # Errors
+    /// If the database can't be read, or one of them is not there.
     pub fn told(&self, ids: &[SuspensionId]) -> Result<Vec<Told>, LedgerError> {
         self.read(|connection| {
-            let mut select = connection.prepare("SELECT * FROM suspensions WHERE id = ?")?;
+            let mut select = connection.prepare(
+                "SELECT created, bounced_address, domain, state, attempts, due, answer FROM suspensions
+                 WHERE id = ?",
+            )?;
             ids.iter()
                 .map(|id| select.query_row([id.0], told))
                 .collect()
@@ -118,9 +184,11 @@ const COUNTERS: &str = "SELECT bounced_address, domain, counter FROM temporary_b
 const PERMANENT: &str =
     "SELECT ts, bounced_address, domain, status_code, reason FROM permanent_bounces
     WHERE instr(address_key, ?1) ORDER BY rowid DESC LIMIT ?2";
-const SUSPENSIONS: &str = "SELECT * FROM suspensions
+const SUSPENSIONS: &str =
+    "SELECT created, bounced_address, domain, state, attempts, due, answer FROM suspensions
     WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
-const BOUNCES: &str = "SELECT * FROM bounces
+const BOUNCES: &str =
+    "SELECT at, bounced_address, domain, action, counter, evidence, diagnostic, message_id, source FROM bounces
     WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
 
 /// The newest rows, the newest last.
@@ -168,6 +236,21 @@ fn told(row: &Row) -> rusqlite::Result<Told> {
         attempts: row.get("attempts")?,
         due: due.map(time),
         answer: text(row, "answer")?,
+    })
+}
+
+fn mail(row: &Row) -> rusqlite::Result<MailRow> {
+    Ok(MailRow {
+        id: row.get("id")?,
+        at: time(row.get("at")?),
+        source: text(row, "source")?,
+        kind: text(row, "kind")?,
+        platform: text(row, "domain")?,
+        from: text(row, "mail_from")?,
+        subject: text(row, "subject")?,
+        message_id: text(row, "message_id")?,
+        decision: text(row, "decision")?,
+        evidence: text(row, "evidence")?,
     })
 }
 

@@ -1,12 +1,14 @@
-//! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine.
+//! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine. Every mail
+//! leaves a row.
 //!
 //! The only place that speaks SQL. It decides nothing but whether a counter exceeds its threshold. It has no clock: times
 //! are handed in.
 //!
-//! - `store`: the connection: opening it, transactions, getting over faults
+//! - `store`: the connections, one that writes and one that reads: opening them, transactions, getting over faults; `thread`: for
+//!   callers that must not block
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
-//! - `counters`, `suspensions`, `history`, `quarantine`, `handled`: one table each
+//! - `counters`, `suspensions`, `quarantine`, `handled`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `by_hand`: what people ask for and do by command
 //! - `in_flight`: which mails are being read at this moment, should one of them end the process
@@ -28,63 +30,33 @@ mod schema;
 mod store;
 mod suspensions;
 mod text;
+mod thread;
 
 pub use by_hand::Reset;
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
 pub use lock::{Lock, LockError};
-pub use lookup::{Bounce, Counter, Known, Permanent, Told};
+pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
-use crate::intake::{Mail, Source, Ticket};
-use crate::policy::Decision;
+use crate::mail::{Mail, Ticket};
+use crate::policy::{Decision, Unhandled};
 use crate::report::Report;
-use sha2::{Digest, Sha256};
 
 /// One mail with all that was found out about it, to be recorded.
 #[derive(Debug)]
 pub struct Entry {
     /// The mail.
     pub mail: Mail,
-    /// Tells this mail from others: equal for the same bytes handed in by the same kind of source.
-    pub fingerprint: Fingerprint,
     /// What it says; none if it was not parsed.
     pub report: Option<Report>,
     /// One for each recipient of the report.
     pub diagnoses: Vec<Diagnosis>,
     /// What is done about it.
     pub decision: Decision,
-}
-
-/// SHA-256 of a mail's bytes, its envelope recipients, its giver's name for it and the kind of its source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl Fingerprint {
-    /// The fingerprint of a mail.
-    pub fn of(mail: &Mail) -> Fingerprint {
-        let kind = match mail.source {
-            Source::Amqp(_) => b'a',
-            Source::Smtp(_) => b's',
-            Source::File(_) => b'f',
-            Source::Stdin => b'i',
-            Source::Quarantine(_) => b'q',
-        };
-        let mut hash = Sha256::new();
-        hash.update([kind]);
-        for recipient in &mail.envelope_recipients {
-            hash.update(recipient.as_str());
-            hash.update([0]);
-        }
-        hash.update([0]);
-        hash.update(mail.id.as_deref().unwrap_or_default());
-        hash.update([0]);
-        hash.update(&mail.raw);
-        Fingerprint(hash.finalize().into())
-    }
 }
 
 /// Names a row of `suspensions`.
@@ -111,6 +83,13 @@ pub enum Outcome {
     Ignored,
     /// It lies in quarantine under this number.
     Quarantined(i64),
+    /// It lies in quarantine, as its counters would have suspended more addresses than one mail may; nothing was counted.
+    Held {
+        /// Its number there.
+        id: i64,
+        /// The brake that holds it.
+        why: Unhandled,
+    },
 }
 
 /// What a ruling led to.

@@ -4,7 +4,6 @@ use super::text::{bounded, millis, time};
 use super::{Entry, Ledger, LedgerError};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::policy::Decision;
 use crate::report::limits::MAX_READ;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -12,29 +11,27 @@ use flate2::write::GzEncoder;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use std::io::{Read, Write};
 use std::time::SystemTime;
-use tracing::warn;
 
 /// A mail, compressed. What lies beyond [`MAX_READ`] is never read, and not kept.
 pub(super) struct Packed(Vec<u8>);
 
 impl Packed {
-    /// Compresses a mail that is for quarantine; none for others.
-    pub fn of(entry: &Entry) -> Option<Packed> {
-        matches!(entry.decision, Decision::Quarantine { .. }).then(|| {
-            let raw = &entry.mail.raw;
-            let raw = &raw[..raw.len().min(MAX_READ)];
-            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-            // Writing into memory does not fail.
-            let packed = packer.write_all(raw).and_then(|()| packer.finish());
-            Packed(packed.unwrap_or_default())
-        })
+    /// Compresses a mail.
+    pub fn of(entry: &Entry) -> Packed {
+        let raw = entry.mail.raw();
+        let raw = &raw[..raw.len().min(MAX_READ)];
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        // Writing into memory does not fail.
+        let packed = packer.write_all(raw).and_then(|()| packer.finish());
+        Packed(packed.unwrap_or_default())
     }
 }
 
-/// Puts a mail into quarantine; returns its number.
+/// Puts a mail, whose row of the history is `mail`, into quarantine; returns its number.
 pub(super) fn put(
     tx: &Transaction,
     entry: &Entry,
+    mail: i64,
     why: &str,
     packed: Option<&Packed>,
     now: SystemTime,
@@ -43,18 +40,19 @@ pub(super) fn put(
     let raw = packed.map_or(&[][..], |packed| &packed.0);
     let recipients: Vec<&str> = entry
         .mail
-        .envelope_recipients
+        .envelope_recipients()
         .iter()
         .map(Address::as_str)
         .collect();
     tx.prepare_cached(
-        "INSERT INTO quarantine (at, why, source, mail_from, subject, envelope_recipients, size, raw)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO quarantine (at, mail, why, source, mail_from, subject, envelope_recipients, size, raw)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         millis(now),
+        mail,
         bounded(why),
-        bounded(&entry.mail.source.to_string()),
+        bounded(&entry.mail.source().to_string()),
         envelope.and_then(|e| e.from.as_deref()).map(bounded),
         envelope.and_then(|e| e.subject.as_deref()).map(bounded),
         recipients.join(" "),
@@ -64,45 +62,43 @@ pub(super) fn put(
     Ok(tx.last_insert_rowid())
 }
 
-/// Deletes the oldest mails while there are too many, or they are too large or too old; at most `most` of them.
+/// Deletes the oldest mails while there are too many, or they are too large or too old; at most `most` of them. How many went that were
+/// not too old.
 pub(super) fn prune(
     tx: &Transaction,
     handler: &Handler,
     most: usize,
     now: SystemTime,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     let oldest = now
         .checked_sub(handler.quarantine_max_age.0)
         .map_or(0, millis);
-    let (mut count, mut size): (u64, u64) = tx
-        .prepare_cached("SELECT count(*), coalesce(sum(size), 0) FROM quarantine")?
+    let (mut count, mut size): (i64, i64) = tx
+        .prepare_cached("SELECT mails, size FROM quarantine_total")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut dropped = 0;
-    while dropped < most {
-        let first: Option<(i64, i64, u64)> = tx
-            .prepare_cached("SELECT id, at, size FROM quarantine ORDER BY id LIMIT 1")?
+    let most_mails = i64::from(handler.quarantine_max_count);
+    let largest = i64::try_from(handler.quarantine_max_size.as_u64()).unwrap_or(i64::MAX);
+    let mut too_many = 0;
+    for _ in 0..most {
+        let first: Option<(i64, i64, i64)> = tx
+            .prepare_cached(
+                "SELECT id, at, size FROM quarantine WHERE id = (SELECT min(id) FROM quarantine)",
+            )?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((id, at, its_size)) = first else {
             break;
         };
-        let too_much = count > u64::from(handler.quarantine_max_count)
-            || size > handler.quarantine_max_size.as_u64();
+        let too_much = count > most_mails || size > largest;
         if !too_much && at >= oldest {
             break;
         }
         delete(tx, id)?;
         count -= 1;
         size -= its_size;
-        dropped += usize::from(too_much);
+        too_many += usize::from(at >= oldest);
     }
-    if dropped > 0 {
-        warn!(
-            "The quarantine is full (at most {} mails, {}): the {dropped} oldest were deleted.",
-            handler.quarantine_max_count, handler.quarantine_max_size
-        );
-    }
-    Ok(())
+    Ok(too_many)
 }
 
 /// A mail in quarantine. Its texts are hostile.
@@ -131,7 +127,10 @@ impl Ledger {
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, LedgerError> {
         self.read(|connection| {
             connection
-                .prepare("SELECT * FROM quarantine ORDER BY id")?
+                .prepare(
+                    "SELECT id, at, why, source, mail_from, subject, envelope_recipients, size
+                     FROM quarantine ORDER BY id",
+                )?
                 .query_map([], quarantined)?
                 .collect()
         })
@@ -141,13 +140,18 @@ impl Ledger {
     pub fn quarantined_mail(&self, id: i64) -> Result<Option<(Quarantined, Vec<u8>)>, LedgerError> {
         self.read(|connection| {
             connection
-                .query_row("SELECT * FROM quarantine WHERE id = ?", [id], |row| {
-                    let packed: Vec<u8> = row.get("raw")?;
-                    let mut raw = Vec::new();
-                    // A row whose bytes were damaged shows what is left of them.
-                    let _ = GzDecoder::new(packed.as_slice()).read_to_end(&mut raw);
-                    Ok((quarantined(row)?, raw))
-                })
+                .query_row(
+                    "SELECT id, at, why, source, mail_from, subject, envelope_recipients, size, raw
+                 FROM quarantine WHERE id = ?",
+                    [id],
+                    |row| {
+                        let packed: Vec<u8> = row.get("raw")?;
+                        let mut raw = Vec::new();
+                        // A row whose bytes were damaged shows what is left of them.
+                        let _ = GzDecoder::new(packed.as_slice()).read_to_end(&mut raw);
+                        Ok((quarantined(row)?, raw))
+                    },
+                )
                 .optional()
         })
     }

@@ -1,23 +1,24 @@
 //! One batch of mails in one transaction: all of it is on disk afterwards, or nothing.
 
 use super::counters::{self, Count};
-use super::history::Bounce;
+use super::history::{Bounce, History};
 use super::quarantine::{self, Packed};
 use super::suspensions::{self, Cause, Opened};
 use super::text::millis;
-use super::{
-    Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, history, in_flight, prune,
-};
+use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, in_flight, prune};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::intake::{Repeat, Source};
-use crate::policy::{Action, Decision, Ruling};
+use crate::mail::{Repeat, Source};
+use crate::policy::{self, Action, Decision, Ruling, Unhandled};
 use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
 impl Ledger {
-    /// Records a batch in one transaction. When this returns, all of it is on disk; on an error, nothing is.
+    /// Records a batch in one transaction. When this returns, all of it is on disk.
+    ///
+    /// # Errors
+    /// As for every transaction: then nothing of the batch was kept.
     pub fn record(
         &self,
         entries: &[Entry],
@@ -25,88 +26,140 @@ impl Ledger {
         now: SystemTime,
     ) -> Result<Vec<Recorded>, LedgerError> {
         // Compressed before the database is locked.
-        let packed: Vec<Option<Packed>> = entries.iter().map(Packed::of).collect();
-        let mut store = self.store();
-        let going = store.going();
-        let recorded = store.write(|tx| {
-            handled::forget(tx, going.iter().copied())?;
-            let mut recorded = Vec::with_capacity(entries.len());
-            for (entry, packed) in entries.iter().zip(&packed) {
-                recorded.push(one(tx, entry, packed.as_ref(), handler, now)?);
-            }
+        let may_be_quarantined = |entry: &Entry| match &entry.decision {
+            Decision::Quarantine { .. } => true,
+            Decision::Act { rulings, .. } => may_be_held(entry, rulings, handler),
+            Decision::Ignore { .. } => false,
+        };
+        let pack = |entry: &Entry| may_be_quarantined(entry).then(|| Packed::of(entry));
+        let packed: Vec<Option<Packed>> = entries.iter().map(pack).collect();
+        let (recorded, pruned) = self.write_and_forget(|tx| {
+            let mut batch = Batch {
+                tx,
+                history: History::open(tx, now)?,
+                handler,
+                now,
+            };
+            let recorded: Vec<Recorded> = entries
+                .iter()
+                .zip(&packed)
+                .map(|(entry, packed)| batch.record(entry, packed.as_ref()))
+                .collect::<rusqlite::Result<_>>()?;
             in_flight::survived(tx, entries)?;
-            prune::prune(tx, handler, entries.len(), now)?;
-            Ok(recorded)
+            let pruned = prune::prune(tx, handler, prune::most(entries), now)?;
+            Ok((recorded, pruned))
         })?;
-        store.forgotten.drain(..going.len());
+        pruned.say(handler, self.history_said());
         Ok(recorded)
     }
 }
 
-/// Records one mail.
-fn one(
-    tx: &Transaction,
-    entry: &Entry,
-    packed: Option<&Packed>,
-    handler: &Handler,
+/// A batch that is being recorded.
+struct Batch<'a> {
+    tx: &'a Transaction<'a>,
+    history: History<'a>,
+    handler: &'a Handler,
     now: SystemTime,
-) -> rusqlite::Result<Recorded> {
-    if entry.mail.repeat == Repeat::Possible
-        && let Some(ticket) = handled::renew(tx, entry, millis(now))?
-    {
-        let outcome = Outcome::Duplicate;
-        return Ok(Recorded { ticket, outcome });
-    }
-    let ticket = handled::note(tx, entry, millis(now))?;
-    if let Source::Quarantine(id) = entry.mail.source {
-        quarantine::delete(tx, id)?;
-    }
-    let outcome = match &entry.decision {
-        Decision::Act { platform, rulings } => {
-            let effects = rulings
-                .iter()
-                .map(|ruling| act(tx, entry, platform, ruling, handler, now));
-            Outcome::Acted(effects.collect::<rusqlite::Result<_>>()?)
-        }
-        Decision::Ignore { .. } => Outcome::Ignored,
-        Decision::Quarantine { why } => {
-            let why = why.to_string();
-            Outcome::Quarantined(quarantine::put(tx, entry, &why, packed, now)?)
-        }
-    };
-    Ok(Recorded { ticket, outcome })
 }
 
-fn act(
-    tx: &Transaction,
-    entry: &Entry,
-    platform: &str,
-    ruling: &Ruling,
-    handler: &Handler,
-    now: SystemTime,
-) -> rusqlite::Result<Effect> {
-    let address = &ruling.address;
-    let recipient = recipient(entry, ruling);
-    let cause = cause(entry, ruling, recipient);
-    let suspend = |counted| suspend(tx, address, platform, &cause, counted, now);
-    let effect = match ruling.action {
-        Action::Ignore => Effect::Noted,
-        Action::Suspend => suspend(None)?,
-        Action::Count => match counters::count(tx, address, platform, handler, now)? {
-            Count::Within(count) => Effect::Counted(count),
-            Count::Exceeded(count) => suspend(Some(count))?,
-        },
-    };
-    let bounce = Bounce {
-        address,
-        platform,
-        cause: &cause,
-        reply_code: recipient.and_then(|recipient| recipient.reply_code),
-        evidence: &ruling.why,
-        source: &entry.mail.source.to_string(),
-    };
-    history::note(tx, &bounce, effect, now)?;
-    Ok(effect)
+impl Batch<'_> {
+    fn record(&mut self, entry: &Entry, packed: Option<&Packed>) -> rusqlite::Result<Recorded> {
+        let (tx, now) = (self.tx, self.now);
+        // The row of the mail is there already: another one would make of a broken connection a flood of mails.
+        if entry.mail.repeat == Repeat::Possible
+            && let Some(ticket) = handled::renew(tx, entry, millis(now))?
+        {
+            let outcome = Outcome::Duplicate;
+            return Ok(Recorded { ticket, outcome });
+        }
+        let ticket = handled::note(tx, entry, millis(now))?;
+        if let Source::Quarantine(id) = *entry.mail.source() {
+            quarantine::delete(tx, id)?;
+        }
+        let source = entry.mail.source().to_string();
+        if let Some(why) = self.brake(entry)? {
+            let said = why.to_string();
+            let mail = self.history.mail(entry, &source, Some(&why))?;
+            let id = quarantine::put(tx, entry, mail, &said, packed, now)?;
+            let outcome = Outcome::Held { id, why };
+            return Ok(Recorded { ticket, outcome });
+        }
+        let mail = self.history.mail(entry, &source, None)?;
+        let outcome = match &entry.decision {
+            Decision::Act { platform, rulings } => {
+                let mut effects = Vec::with_capacity(rulings.len());
+                for ruling in rulings {
+                    let recipient = recipient(entry, ruling);
+                    let cause = cause(entry, ruling, recipient);
+                    let effect = self.act(platform, ruling, &cause)?;
+                    let bounce = Bounce {
+                        mail: Some(mail),
+                        address: &ruling.address,
+                        platform,
+                        cause: &cause,
+                        reply_code: recipient.and_then(|recipient| recipient.reply_code),
+                        evidence: &ruling.why,
+                        source: &source,
+                    };
+                    self.history.bounce(&bounce, effect)?;
+                    effects.push(effect);
+                }
+                Outcome::Acted(effects)
+            }
+            Decision::Ignore { .. } => Outcome::Ignored,
+            Decision::Quarantine { why } => {
+                let why = why.to_string();
+                Outcome::Quarantined(quarantine::put(tx, entry, mail, &why, packed, now)?)
+            }
+        };
+        Ok(Recorded { ticket, outcome })
+    }
+
+    /// Why a mail is held whose counters and hard failures together would suspend more addresses than one mail may.
+    fn brake(&self, entry: &Entry) -> rusqlite::Result<Option<Unhandled>> {
+        let Decision::Act { platform, rulings } = &entry.decision else {
+            return Ok(None);
+        };
+        if !may_be_held(entry, rulings, self.handler) {
+            return Ok(None);
+        }
+        let mut suspensions = 0;
+        for Ruling {
+            address, action, ..
+        } in rulings
+        {
+            suspensions += usize::from(match action {
+                Action::Ignore => false,
+                Action::Suspend => true,
+                Action::Count => {
+                    counters::would_exceed(self.tx, address, platform, self.handler, self.now)?
+                }
+            });
+        }
+        Ok(policy::braked(
+            suspensions,
+            entry.mail.released,
+            self.handler,
+        ))
+    }
+
+    fn act(&self, platform: &str, ruling: &Ruling, cause: &Cause) -> rusqlite::Result<Effect> {
+        let (tx, now, address) = (self.tx, self.now, &ruling.address);
+        let suspend = |counted| suspend(tx, address, platform, cause, counted, now);
+        match ruling.action {
+            Action::Ignore => Ok(Effect::Noted),
+            Action::Suspend => suspend(None),
+            Action::Count => match counters::count(tx, address, platform, self.handler, now)? {
+                Count::Within(count) => Ok(Effect::Counted(count)),
+                Count::Exceeded(count) => suspend(Some(count)),
+            },
+        }
+    }
+}
+
+/// Whether a mail names enough addresses for the brake, should all of them be suspended.
+fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
+    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
 }
 
 fn suspend(

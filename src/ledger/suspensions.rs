@@ -146,7 +146,8 @@ impl Ledger {
         let rows: Vec<Result<Suspension, NoAddress>> = self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT * FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
+                    "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
+                     FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
                      ORDER BY due, id LIMIT ?",
                 )?
                 .query_map(params![platform, millis(now), limit], suspension)?

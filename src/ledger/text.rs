@@ -1,13 +1,22 @@
 //! Text and times as they are stored: bounded, because mails decide their length.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The most of a diagnostic, an answer or a subject that is kept, in bytes.
-pub(super) const LONGEST: usize = 2_000;
+/// The most of a diagnostic, an answer or a subject that is kept, in bytes. A mail that names 10,000 recipients has their diagnostics
+/// stored 10,000 times.
+pub(super) const LONGEST: usize = 500;
 
-/// The first [`LONGEST`] bytes of a text, cut between characters.
-pub(super) fn bounded(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST)]
+/// Stands where a text was cut.
+const CUT: &str = "…";
+
+/// A text of at most [`LONGEST`] bytes; a longer one is cut between two characters and ends with `…`.
+pub(super) fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return Cow::Borrowed(text);
+    }
+    let end = text.floor_char_boundary(LONGEST - CUT.len());
+    Cow::Owned([&text[..end], CUT].concat())
 }
 
 /// Milliseconds since 1970, as every time of ours is stored.

@@ -48,6 +48,9 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
     if let Some(name) = HEADERS.into_iter().find(|name| mail.header.has(name)) {
         return Some(format!("the header field {name}"));
     }
+    if mail.header.contains("X-Apple-Action", "vacation") {
+        return Some("X-Apple-Action: VACATION".to_owned());
+    }
     for name in ["Precedence", "X-Precedence"] {
         if mail.header.contains(name, "auto_reply") || mail.header.contains(name, "auto-reply") {
             return Some(format!("auto_reply in {name}"));

@@ -153,6 +153,7 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
     // Oracle's and others' Status says the same as a Diagnostic-Code would: `4.4.7 (unable to deliver after 1 day)`.
     let said = [
         ("Diagnostic-Code", get("Diagnostic-Code")),
+        ("X-Supplementary-Info", get("X-Supplementary-Info")),
         ("Status", get("Status").and_then(comment)),
     ];
     for (field, words) in said {

@@ -5,6 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
+use std::fmt;
 
 /// A bound on the work that one mail may cause. Beyond it the rest of the mail is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,17 @@ pub enum Limit {
     Parts,
     /// Only the first [`MAX_RECIPIENTS`] recipients were taken.
     Recipients,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limit::Size => "the mail is too large: its end was not read",
+            Limit::Parts => "the mail has too many or too deeply nested parts: some were not read",
+            Limit::Recipients => "the mail names too many recipients: the last ones were not taken",
+            Limit::Header => "the mail has too long a header: its end was not read",
+        })
+    }
 }
 
 /// How many bytes of a mail are read; bounces are small, and what matters comes first.

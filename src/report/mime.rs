@@ -19,7 +19,18 @@ use std::borrow::Cow;
 pub(super) struct Part<'x> {
     pub(super) media: Media,
     body: &'x [u8],
-    closed: bool,
+    end: End,
+}
+
+/// What a part ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// A boundary.
+    Boundary,
+    /// The mail, which has no other part; its last line may lack a line feed.
+    Mail,
+    /// Neither: the mail is cut short.
+    Missing,
 }
 
 /// What a header says of its body: `Content-Type` in lower case, and `Content-Transfer-Encoding`.
@@ -122,7 +133,7 @@ impl<'x> Walk<'_, 'x> {
             if body[at] == b'-'
                 && let Some((level, last)) = self.boundary(&body[at..next])
             {
-                self.leave(&body[..at], true);
+                self.leave(&body[..at], End::Boundary);
                 if self.parts.len() >= MAX_PARTS {
                     limits::hit(self.limits, Limit::Parts);
                     return;
@@ -141,7 +152,8 @@ impl<'x> Walk<'_, 'x> {
                 at = next;
             }
         }
-        self.leave(body, false);
+        let is_whole = self.parts.is_empty() && self.open.is_empty();
+        self.leave(body, if is_whole { End::Mail } else { End::Missing });
     }
 
     /// The level of the boundary that a line is, and whether it is the closing one.
@@ -172,19 +184,15 @@ impl<'x> Walk<'_, 'x> {
     }
 
     /// Ends the part that we are in.
-    fn leave(&mut self, read: &'x [u8], mut closed: bool) {
+    fn leave(&mut self, read: &'x [u8], mut end: End) {
         if let Some((media, start)) = self.part.take() {
             let mut body = read.get(start..).unwrap_or_default();
             if body.len() > MAX_TEXT && media.name.starts_with("text/") {
                 limits::hit(self.limits, Limit::Size);
                 body = &body[..MAX_TEXT];
-                closed = false;
+                end = End::Missing;
             }
-            self.parts.push(Part {
-                media,
-                body,
-                closed,
-            });
+            self.parts.push(Part { media, body, end });
         }
     }
 }
@@ -197,7 +205,7 @@ impl<'x> Part<'x> {
 
     /// Whether a boundary ends it; else the mail may be cut short.
     pub(super) fn is_closed(&self) -> bool {
-        self.closed
+        self.end == End::Boundary
     }
 
     /// The bytes with their transfer encoding (RFC 2045) undone.
@@ -228,7 +236,11 @@ impl<'x> Part<'x> {
             (None, Cow::Borrowed(bytes)) => lossy(bytes),
             (None, Cow::Owned(bytes)) => Cow::Owned(lossy(&bytes).into_owned()),
         };
-        let text = if self.closed { text } else { finished(text) };
+        let text = match self.end {
+            End::Boundary => text,
+            End::Mail => without_last_address(text),
+            End::Missing => finished(text),
+        };
         if self.media.name == "text/html" {
             Cow::Owned(html::to_text(&text))
         } else {
@@ -239,18 +251,28 @@ impl<'x> Part<'x> {
 
 /// The text without a last line that breaks off: half an address would be somebody else's.
 fn finished(text: Cow<'_, str>) -> Cow<'_, str> {
-    let whole = match text.rfind('\n') {
-        Some(end) => end + 1,
-        // All in one line, as JSON is: only an address at its very end is in doubt.
-        None => match text.rfind(char::is_whitespace) {
-            last if text[last.unwrap_or(0)..].contains('@') => last.unwrap_or(0),
-            _ => text.len(),
-        },
-    };
+    match text.rfind('\n') {
+        Some(end) => cut(text, end + 1),
+        None => without_last_address(text),
+    }
+}
+
+/// The text without an address at its very end, which may be half of one. A closing bracket shows that it is whole.
+fn without_last_address(text: Cow<'_, str>) -> Cow<'_, str> {
+    let last = text.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
+    let word = text[last..].trim_end_matches([':', '.', ',']);
+    if word.contains('@') && !word.ends_with('>') {
+        cut(text, last)
+    } else {
+        text
+    }
+}
+
+fn cut(text: Cow<'_, str>, end: usize) -> Cow<'_, str> {
     match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[..whole]),
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
         Cow::Owned(mut text) => {
-            text.truncate(whole);
+            text.truncate(end);
             Cow::Owned(text)
         }
     }

@@ -5,6 +5,7 @@
 //! a mail system does it differently, a small parser reads it: [`transcript`] for Sendmail's dialogue, [`notification`] for
 //! Amazon's JSON, [`screen_names`] for AOL. [`improve`] gives a delivery status part the words that it lacks.
 
+mod block;
 mod gist;
 mod improve;
 mod named;
@@ -22,6 +23,7 @@ use super::phrases::PHRASES;
 use super::types::{Kind, Recipient};
 use super::words;
 use crate::address::{self, Address};
+use sender::Machine;
 use signs::Signs;
 use std::collections::HashSet;
 use text::Text;
@@ -64,7 +66,11 @@ pub(super) fn read<'x>(
 ) -> Option<Found<'x>> {
     let text = Text::read(said);
     let sender = Sender::of(mail);
-    let signs = signs::read(&text.lines);
+    let mut signs = signs::read(&text.lines);
+    signs.delayed |= sender.is_delay;
+    if !is_from_machine(mail, &sender, signs, &text) {
+        return None;
+    }
     let failed = failed_header(mail, limits);
     let in_header = failed.as_ref().is_none_or(|failed| !failed.is_empty());
     let suspicious = sender.is_daemon || sender.subject.is_some();
@@ -106,6 +112,10 @@ pub(super) fn read<'x>(
         recipients.extend(mentioned(mail, &text, signs));
     }
     told::take_gist(&mut recipients, &text.lines);
+    // A notice in a language that nobody knows here may also tell of a success: only a code says that it failed.
+    if !certain && sender.subject.is_none() {
+        recipients.retain(|recipient| recipient.reply_code.is_some() || recipient.status.is_some());
+    }
     if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
         return None;
     }
@@ -123,6 +133,17 @@ pub(super) fn read<'x>(
         signs,
         gist: gist::of(&text.lines),
     })
+}
+
+/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an answer to a mail
+/// that it quotes, with something of its own in front and nothing returned. A forward is believed where it holds the fields of
+/// a report.
+fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'_>) -> bool {
+    match sender.machine {
+        Machine::Certain => true,
+        Machine::Likely => !text.is_quoted && (signs.leads || mail.returned().is_some()),
+        Machine::No => sender.is_forward && told::has_fields(text),
+    }
 }
 
 /// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name half of it.

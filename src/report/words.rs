@@ -76,8 +76,8 @@ pub(in crate::report) fn are_poor(recipient: &Recipient) -> bool {
         None => true,
         // `(expanded from: <a@b>)` is where it came from, not what happened.
         Some("(expanded" | "(generated" | "(ultimately") => words.nth(1).is_none(),
-        // The exit status of a delivery program, without what it said.
-        Some("x-unix;" | "X-Unix;" | "X-UNIX;") => words.next().is_none(),
+        // The exit status of a delivery program, without what it said; Sendmail's `(reason: )`.
+        Some("(reason:" | "x-unix;" | "X-Unix;" | "X-UNIX;") => words.next().is_none(),
         Some(_) => goes_on(diagnostic),
     }
 }

@@ -3,9 +3,9 @@
 use super::blocks::{Blocks, Line};
 use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
-use crate::policy::{Decision, Ruling};
+use crate::policy::{Decision, Ruling, Unhandled};
 use crate::printable::Printable;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// The block of a mail shows so many recipients: thousands that one mail names are no help to a person.
 const MOST_IN_BLOCK: usize = 100;
@@ -16,12 +16,22 @@ pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: 
     if blocks.are_wanted() {
         blocks.block(block(entry, recorded));
     }
-    let source = entry.mail.source.to_string();
+    let source = entry.mail.source().to_string();
     let source = Printable(&source);
+    for limit in entry.report.iter().flat_map(|report| &report.limits) {
+        warn!("A limit was hit by a mail from {source}: {limit}.");
+    }
     match (&recorded.outcome, &entry.decision) {
         (Outcome::Duplicate, _) => {
             info!("A mail from {source} was recorded before; nothing is counted twice.")
         }
+        (
+            Outcome::Quarantined(id),
+            Decision::Quarantine {
+                why: why @ Unhandled::Brake { .. },
+            },
+        )
+        | (Outcome::Held { id, why }, _) => held(*id, why, &source),
         (Outcome::Quarantined(id), Decision::Quarantine { why }) => {
             let why = why.to_string();
             warn!(
@@ -40,6 +50,15 @@ pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: 
         }
         (outcome, decision) => debug!("{decision:?} led to {outcome:?}"),
     }
+}
+
+/// The line for a mail that the brake holds.
+fn held(id: i64, why: &Unhandled, source: &Printable<'_>) {
+    error!(
+        quarantine = id,
+        "Held in quarantine as {id}: {why} (from {source}). Nobody was suspended. Look at it: bouncedemails quarantine show {id}; if it is right: \
+         bouncedemails quarantine requeue --release {id}; else: bouncedemails quarantine delete {id}"
+    );
 }
 
 /// The line for one recipient.
@@ -65,7 +84,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
     info!(
         address = %address,
         domain = platform,
-        source = %Printable(&entry.mail.source.to_string()),
+        source = %Printable(&entry.mail.source().to_string()),
         reason,
         message_id,
         "{address} {what} at {platform}: {why}"
@@ -129,6 +148,7 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
             }
         }
         (Outcome::Duplicate, _) => line("Duplicate: recorded before".to_owned(), None),
+        (Outcome::Held { why, .. }, _) => line(format!("Unhandled: {why}"), None),
         (_, Decision::Ignore { why, .. }) => line(format!("Ignored:   {}", Printable(why)), None),
         (_, Decision::Quarantine { why }) => {
             let why = why.to_string();

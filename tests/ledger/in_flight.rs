@@ -27,10 +27,12 @@ fn a_mail_that_ended_two_processes_is_poison() {
     let ledger = bench.open();
     let poison = bench
         .entry("x@example.com", Reason::UserUnknown)
-        .fingerprint;
+        .mail
+        .fingerprint();
     let other = bench
         .entry("x@example.com", Reason::UserUnknown)
-        .fingerprint;
+        .mail
+        .fingerprint();
     let open = || InFlight::open(&ledger, &bench.file(), bench.now).expect("opened");
     left_behind(&bench.file(), 4_000_001, &poison);
     assert!(!open().is_poison(&poison));
@@ -47,7 +49,7 @@ fn a_mail_that_was_read_well_after_all_is_no_longer_suspected() {
     let mut bench = Bench::new();
     let ledger = bench.open();
     let innocent = bench.entry("x@example.com", Reason::UserUnknown);
-    let fingerprint = innocent.fingerprint;
+    let fingerprint = innocent.mail.fingerprint();
     left_behind(&bench.file(), 4_000_001, &fingerprint);
     drop(InFlight::open(&ledger, &bench.file(), bench.now).expect("opened"));
     bench.record(&ledger, &[innocent]);
@@ -62,7 +64,8 @@ fn what_a_living_process_reads_is_not_held_against_it() {
     let ledger = bench.open();
     let fingerprint = bench
         .entry("x@example.com", Reason::UserUnknown)
-        .fingerprint;
+        .mail
+        .fingerprint();
     let living = InFlight::open(&ledger, &bench.file(), bench.now).expect("opened");
     let _mark = living.mark(&fingerprint);
     // As another process would see it: this one's file is locked.
@@ -88,7 +91,8 @@ fn marks_are_gone_when_the_mails_are_read() {
         .map(|_| {
             bench
                 .entry("x@example.com", Reason::UserUnknown)
-                .fingerprint
+                .mail
+                .fingerprint()
         })
         .collect();
     let own = format!("{}.reading.{}", bench.file().display(), std::process::id());

@@ -4,13 +4,6 @@ use super::*;
 use bouncedemails::ledger::{Settlement, SuspensionId};
 use bytesize::ByteSize;
 
-fn count(bench: &Bench, query: &str) -> u32 {
-    bench
-        .sql()
-        .query_row(query, [], |row| row.get(0))
-        .expect(query)
-}
-
 #[test]
 fn the_history_explains_each_decision() {
     let mut bench = Bench::new();
@@ -84,12 +77,9 @@ fn hostile_texts_are_stored_bounded() {
         .bounces
         .remove(0);
     for text in [&bounce.diagnostic, &bounce.evidence, &bounce.message_id] {
-        assert!(
-            (1_990..=2_000).contains(&text.len()),
-            "{} bytes",
-            text.len()
-        );
-        assert!(evil.starts_with(text.as_str()));
+        assert!((490..=500).contains(&text.len()), "{} bytes", text.len());
+        let kept = text.strip_suffix('…').expect("marked as cut");
+        assert!(evil.starts_with(kept));
     }
 }
 
@@ -143,19 +133,6 @@ fn history_and_delivered_suspensions_go_after_their_time_and_duties_stay() {
 }
 
 #[test]
-fn pruning_takes_a_few_at_a_time() {
-    let mut bench = Bench::new();
-    let ledger = bench.open();
-    let many: Vec<Entry> = (0..1_000)
-        .map(|number| bench.entry(&format!("{number}@example.com"), Reason::Blocked))
-        .collect();
-    bench.record(&ledger, &many);
-    bench.now += 91 * DAY;
-    bench.record(&ledger, &[]);
-    assert_eq!(count(&bench, "SELECT count(*) FROM bounces"), 900);
-}
-
-#[test]
 fn a_mail_in_quarantine_is_shown_as_it_came() {
     let mut bench = Bench::new();
     let ledger = bench.open();
@@ -187,7 +164,7 @@ fn a_requeued_mail_leaves_the_quarantine_in_the_commit_that_records_it() {
     let stray = bench.stray(Unhandled::Unreadable, b"odd");
     bench.record(&ledger, &[stray]);
     let mut again = bench.entry("dead@example.com", Reason::UserUnknown);
-    again.mail.source = Source::Quarantine(1);
+    again.mail = Mail::new(Source::Quarantine(1), again.mail.raw().to_vec());
     bench.record(&ledger, &[again]);
     assert_eq!(ledger.quarantined(), Ok(Vec::new()));
     assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 1);
@@ -218,8 +195,11 @@ fn the_quarantine_is_capped_by_count_size_and_age_and_the_oldest_goes_first() {
     assert_eq!(put(&mut bench, 5), [3, 4, 5]);
     bench.handler.quarantine_max_size = ByteSize::kb(25);
     assert_eq!(put(&mut bench, 6), [5, 6]);
+    assert_eq!(ledger.delete_quarantined(5), Ok(true));
     bench.now += 91 * DAY;
     assert_eq!(put(&mut bench, 7), [7]);
+    let total = "SELECT mails FROM quarantine_total";
+    assert_eq!(count(&bench, total), 1);
 }
 
 #[test]

@@ -6,17 +6,21 @@ mod counting;
 mod faults;
 mod in_flight;
 mod keeping;
+mod mails;
 mod once;
 mod prototype;
+mod pruning;
+mod queries;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 mod suspending;
+mod waiting;
 
 use bouncedemails::address::Address;
 use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::intake::{Mail, Repeat, Session, Source};
-use bouncedemails::ledger::{Entry, Fingerprint, Ledger, Outcome, Recorded};
+use bouncedemails::ledger::{Entry, Ledger, Outcome, Recorded};
+use bouncedemails::mail::{Fingerprint, Mail, Repeat, Session, Source};
 use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
 use bouncedemails::report::{self, Recipient};
 use rusqlite::Connection;
@@ -84,11 +88,37 @@ impl Bench {
         entry(raw.as_bytes(), address, reason, Repeat::No)
     }
 
+    /// A mail that names so many addresses, each with these words, all of them recorded and no more.
+    fn of_many(&mut self, recipients: usize, diagnostic: &str) -> Entry {
+        let mut entry = self.entry("x@example.com", Reason::Blocked);
+        let report = entry.report.as_mut().expect("a report");
+        let Decision::Act { rulings, .. } = &mut entry.decision else {
+            panic!("nothing is done");
+        };
+        let (recipient, ruling) = (report.recipients.remove(0), rulings.remove(0));
+        for number in 0..recipients {
+            let address = format!("{number}.{}@example.com", self.mails);
+            let address: Address = address.parse().expect("an address");
+            report.recipients.push(Recipient {
+                address: address.clone(),
+                diagnostic: Some(diagnostic.into()),
+                ..recipient.clone()
+            });
+            rulings.push(Ruling {
+                address,
+                diagnosis: Some(0),
+                action: Action::Ignore,
+                why: format!("{}: {diagnostic}", ruling.why),
+            });
+        }
+        entry.diagnoses = vec![entry.diagnoses.remove(0); recipients];
+        entry
+    }
+
     /// A mail for quarantine.
     fn stray(&mut self, why: Unhandled, raw: &[u8]) -> Entry {
         let mail = mail(raw, Repeat::No);
         Entry {
-            fingerprint: Fingerprint::of(&mail),
             mail,
             report: Some(report::parse(raw)),
             diagnoses: Vec::new(),
@@ -111,14 +141,9 @@ fn handler(dbfile: &std::path::Path) -> Handler {
 }
 
 fn mail(raw: &[u8], repeat: Repeat) -> Mail {
-    Mail {
-        raw: raw.to_vec(),
-        source: Source::Amqp("bouncedemails".to_owned()),
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat,
-        session: Session::begin(),
-    }
+    let mut mail = Mail::new(Source::Amqp("bouncedemails".to_owned()), raw.to_vec());
+    mail.repeat = repeat;
+    mail
 }
 
 /// A bounce of one address, as the engine would hand it in.
@@ -154,7 +179,6 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
         ),
     };
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: Some(report),
         diagnoses: vec![diagnosis],
@@ -163,6 +187,14 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
             rulings: vec![ruling],
         },
     }
+}
+
+/// The one number that a query of an operator finds.
+fn count(bench: &Bench, query: &str) -> u32 {
+    bench
+        .sql()
+        .query_row(query, [], |row| row.get(0))
+        .expect(query)
 }
 
 fn days(count: u32) -> Period {

@@ -3,8 +3,8 @@
 use super::support::{Configuration, PATIENCE, TempDir, temp_dir};
 use bouncedemails::backoff::Backoff;
 use bouncedemails::config::{self, Handler};
-use bouncedemails::intake::{Mail, Repeat, Session, Source};
-use bouncedemails::ledger::{Entry, Fingerprint, Ledger};
+use bouncedemails::ledger::{Entry, Ledger};
+use bouncedemails::mail::{Mail, Source};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Pace, Stop, Suspender, Timeouts};
 use bouncedemails::telemetry::Blocks;
@@ -174,16 +174,8 @@ impl Drop for Bench {
 }
 
 fn hard_bounce(domain: &str, address: &str) -> Entry {
-    let mail = Mail {
-        raw: address.as_bytes().to_vec(),
-        source: Source::Stdin,
-        envelope_recipients: Vec::new(),
-        id: None,
-        repeat: Repeat::No,
-        session: Session::begin(),
-    };
+    let mail = Mail::new(Source::Stdin, address.as_bytes().to_vec());
     Entry {
-        fingerprint: Fingerprint::of(&mail),
         mail,
         report: None,
         diagnoses: Vec::new(),

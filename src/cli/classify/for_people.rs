@@ -4,7 +4,7 @@ use crate::cli::verdict::Verdict;
 use crate::diagnosis::{BounceType, Diagnosis};
 use crate::policy::{self, Action};
 use crate::printable::Printable;
-use crate::report::{Kind, Limit, Recipient};
+use crate::report::{Kind, Recipient};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub(super) fn render(file: &str, verdict: &Verdict) -> String {
         line(&mut text, "service", without_recipients(kind));
     }
     for limit in &report.limits {
-        line(&mut text, "limit", beyond(*limit));
+        line(&mut text, "limit", &limit.to_string());
     }
     text.push('\n');
     text
@@ -91,14 +91,5 @@ fn without_recipients(kind: Kind) -> &'static str {
         Kind::Feedback | Kind::AutoReply | Kind::DeliveryNotice | Kind::None => {
             "would log it and do nothing"
         }
-    }
-}
-
-fn beyond(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Size => "the mail is too large: its end was not read",
-        Limit::Parts => "the mail has too many or too deeply nested parts: some were not read",
-        Limit::Recipients => "the mail names too many recipients: the last ones were not taken",
-        Limit::Header => "the mail has too long a header: its end was not read",
     }
 }

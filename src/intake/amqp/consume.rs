@@ -5,7 +5,7 @@ use super::frames::MESSAGE_ID;
 use super::session::Session;
 use super::tickets::Tickets;
 use crate::config::Amqp;
-use crate::intake::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
 use futures_util::StreamExt;
 use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
@@ -120,7 +120,7 @@ async fn feed(
         Past::Orderly => 0,
         Past::MayHaveDied => session.waiting,
     };
-    let by = intake::Session::begin();
+    let by = mail::Session::begin();
     loop {
         // Room first: what is still in the consumer can go back at once.
         let next = async {
@@ -156,15 +156,11 @@ async fn feed(
         let tag = delivery.delivery_tag;
         let id = id(&delivery.properties);
         let answers = answers.clone();
+        let mut mail = Mail::new(Source::Amqp(amqp.queue.clone()), delivery.data).named(id);
+        mail.repeat = repeat;
+        mail.session = by;
         room.send(Delivery {
-            mail: Mail {
-                raw: delivery.data,
-                source: Source::Amqp(amqp.queue.clone()),
-                envelope_recipients: Vec::new(),
-                id,
-                repeat,
-                session: by,
-            },
+            mail,
             receipt: Receipt::new(move |settled| {
                 // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
                 let _ = answers.send((tag, settled));

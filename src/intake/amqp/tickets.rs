@@ -4,7 +4,7 @@
 //! (DESIGN 8, "nothing twice"). A broker delivers a mail again when our acknowledgement did not reach it, and also when it was killed
 //! before the acknowledgement reached its disk: RabbitMQ writes those lazily.
 
-use crate::intake::{Forget, Ticket};
+use crate::mail::{Forget, Ticket};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! A client's connection, as others than its session see it.
 
-use crate::intake::Session;
+use crate::mail::Session;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 use std::fmt;

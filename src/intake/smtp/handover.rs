@@ -3,7 +3,7 @@
 //! # A mail that comes twice (RFC 1047)
 //!
 //! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
-//! So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as that one's ticket
+//! So an SMTP mail is [`Repeat::Possible`](crate::mail::Repeat::Possible), and the ledger takes it for an equal one before it as long as that one's ticket
 //! was not forgotten. It is forgotten as soon as the client shows that it got the 250: by a next command, or by ending
 //! the connection in good order. Then the same bytes are a new mail, sent on purpose. What is left of clients that never
 //! showed it, or of a process that was killed, the ledger drops when no client would come back any more.
@@ -13,8 +13,7 @@ use super::reply::{self, Reply};
 use super::twins::{Place, Standing, Twins};
 use crate::address::Address;
 use crate::config::Platform;
-use crate::intake::{Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
-use crate::ledger::Fingerprint;
+use crate::mail::{Delivery, Mail, Receipt, Settled, Source, Ticket};
 use crate::policy::configured_domain;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,17 +74,12 @@ impl Backend for Handover {
             return Err(reply::NOT_RECORDED);
         }
         let client = message.connection.to_string();
-        let mut mail = Mail {
-            raw: message.content,
-            source: Source::Smtp(client.clone()),
-            envelope_recipients: message.recipients,
-            id: None,
-            repeat: Repeat::Possible,
-            session: message.connection.session(),
-        };
+        let mut mail =
+            Mail::new(Source::Smtp(client.clone()), message.content).to(message.recipients);
+        mail.session = message.connection.session();
         let entered = self
             .twins
-            .enter(Fingerprint::of(&mail), &message.connection, self.patience)
+            .enter(mail.fingerprint(), &message.connection, self.patience)
             .await;
         let place = match entered {
             Standing::Mail(place, repeat) => {
@@ -145,6 +139,7 @@ mod tests {
     use super::super::connection::Connection;
     use super::super::room::Reserved;
     use super::*;
+    use crate::mail::Repeat;
     use std::os::unix::net::UnixStream;
 
     #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
 
 use crate::config::{self, Handler};
-use crate::intake::{Delivery, Forget, Ticket};
+use crate::mail::{Delivery, Forget, Ticket};
 use ipnet::IpNet;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};

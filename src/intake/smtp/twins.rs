@@ -12,8 +12,7 @@
 //! mails; nobody repeats himself without having lost a connection.
 
 use super::connection::Connection;
-use crate::intake::{Repeat, Session};
-use crate::ledger::Fingerprint;
+use crate::mail::{Fingerprint, Repeat, Session};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::pin;

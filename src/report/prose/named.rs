@@ -3,6 +3,7 @@
 //!
 //! Never any other address: not one in a sentence, in a `From:`, or under "please contact".
 
+use super::block;
 use super::text::starts_with;
 use crate::address::{self, Address, Candidate};
 use crate::report::phrases::PHRASES;
@@ -36,6 +37,7 @@ pub(super) enum Form {
 /// Every place where the lines name a failed address, in their order.
 pub(super) fn find(lines: &[&str]) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
+    let mut reply_ends = 0;
     for (line, text) in lines.iter().enumerate() {
         let Some(Candidate { place, address }) = address::candidates(text).next() else {
             continue;
@@ -51,7 +53,13 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
             }
             continue;
         }
+        if line < reply_ends {
+            continue;
+        }
         if let Some((form, words_from)) = form(lines, line, &place) {
+            if form == Form::Leads {
+                reply_ends = block::end(lines, line, words_from);
+            }
             let original = expanded_from_tail(&text[place.end..]);
             found.push(Named {
                 address,

@@ -13,6 +13,8 @@ pub(super) struct Signs {
     pub(super) own: bool,
     /// Whether it only warns of a delay.
     pub(super) delayed: bool,
+    /// Whether the text begins with such a phrase, as what a mail system writes does.
+    pub(super) leads: bool,
     /// The phrase by which it is a notice of success, and nothing says otherwise.
     pub(super) delivered: Option<&'static str>,
 }
@@ -28,11 +30,15 @@ pub(super) fn read(lines: &[&str]) -> Signs {
         joined.push(' ');
     }
     let mut signs = Signs::default();
+    let first = first_paragraph(lines);
+    signs.leads = PHRASES
+        .systems
+        .find(&joined[..joined.len().min(first)])
+        .is_some();
+    let mut names = Names::default();
     for number in PHRASES.systems.all(&joined) {
         let (system, sign) = &PHRASES.signs[number];
-        if !system.is_empty() {
-            signs.system = signs.system.or(Some(system));
-        }
+        names.add(system, *sign);
         let phrase = Some(PHRASES.systems.phrase(number));
         match sign {
             Sign::Named => {}
@@ -44,10 +50,50 @@ pub(super) fn read(lines: &[&str]) -> Signs {
         }
         signs.delayed |= *sign == Sign::Delayed;
     }
+    signs.system = names.system();
     if signs.phrase.is_some() {
         signs.delivered = None;
     }
     signs
+}
+
+/// How long the first paragraph is, its words joined by single blanks.
+fn first_paragraph(lines: &[&str]) -> usize {
+    let begun = lines.iter().skip_while(|line| line.trim().is_empty());
+    begun
+        .take_while(|line| !line.trim().is_empty())
+        .flat_map(|line| line.split_ascii_whitespace())
+        .map(|word| word.len() + 1)
+        .sum()
+}
+
+/// The mail systems that the phrases of a text belong to.
+#[derive(Default)]
+struct Names {
+    /// The first that calls itself by its name.
+    own: Option<&'static str>,
+    /// The first whose words the text has.
+    first: Option<&'static str>,
+    /// Whether the text has words of another, too.
+    several: bool,
+}
+
+impl Names {
+    fn add(&mut self, system: &'static str, sign: Sign) {
+        if system.is_empty() {
+            return;
+        }
+        if sign == Sign::Named {
+            self.own = self.own.or(Some(system));
+        }
+        self.several |= self.first.is_some_and(|first| first != system);
+        self.first = self.first.or(Some(system));
+    }
+
+    /// The system that wrote the text: the one that names itself, else the only one whose words it has.
+    fn system(&self) -> Option<&'static str> {
+        self.own.or(self.first.filter(|_| !self.several))
+    }
 }
 
 /// A template shows itself early.

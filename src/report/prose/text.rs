@@ -13,31 +13,40 @@ pub(super) struct Text<'x> {
     pub(super) lines: Vec<&'x str>,
     /// The returned mail, from its first header line on.
     pub(super) returned: Option<&'x str>,
+    /// Whether it was quoted.
+    pub(super) is_quoted: bool,
 }
 
 impl<'x> Text<'x> {
     pub(super) fn read(text: &'x str) -> Text<'x> {
-        let quoted = is_quoted(text);
+        let is_quoted = is_quoted(text);
         let mut lines = Vec::with_capacity(32);
         let mut at = 0;
         while at < text.len() && lines.len() < MAX_LINES {
             let end = memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |n| at + n);
             let mut line = text[at..end].trim_end();
-            if quoted {
+            if is_quoted {
                 line = line.strip_prefix('>').unwrap_or(line);
                 line = line.strip_prefix(' ').unwrap_or(line);
             }
             let spoken = !lines.is_empty();
-            if spoken && announces_returned(line) {
+            // A fold of a reply may put such words first on a line: a line that goes on with the one above announces nothing.
+            let goes_on = is_plainly_indented(line)
+                && lines
+                    .last()
+                    .is_some_and(|above: &&str| !above.trim().is_empty());
+            if spoken && !goes_on && announces_returned(line) {
                 return Text {
                     lines,
                     returned: text.get(end + 1..),
+                    is_quoted,
                 };
             }
             if starts_returned(line) {
                 return Text {
                     lines,
                     returned: text.get(at..),
+                    is_quoted,
                 };
             }
             if spoken || !line.trim().is_empty() {
@@ -48,6 +57,7 @@ impl<'x> Text<'x> {
         Text {
             lines,
             returned: None,
+            is_quoted,
         }
     }
 }
@@ -59,6 +69,11 @@ fn is_quoted(text: &str) -> bool {
     quoted > 3 && quoted * 2 > lines().count()
 }
 
+/// Whether a line is indented by blanks alone: `   ----- Original message` is a heading.
+fn is_plainly_indented(line: &str) -> bool {
+    line.starts_with([' ', '\t']) && line.trim_start().starts_with(char::is_alphanumeric)
+}
+
 /// Whether the returned mail comes next.
 fn announces_returned(line: &str) -> bool {
     if line.len() > 120 {
@@ -68,8 +83,9 @@ fn announces_returned(line: &str) -> bool {
     PHRASES.returned.start(phrase)
 }
 
-/// Whether the line is the first of the returned mail's header, with nothing to announce it.
+/// Whether the line is the first of the returned mail's header, with nothing to announce it, also where only that is quoted.
 fn starts_returned(line: &str) -> bool {
+    let line = line.strip_prefix("> ").unwrap_or(line);
     starts_with(line, "received: ")
         || starts_with(line, "return-path: ")
         || starts_with(line, "x-envelope-from: ")

@@ -4,7 +4,7 @@ use super::named::{self, Form, Named};
 use super::signs::Signs;
 use super::text::{self, Text};
 use super::transcript::{Transcript, is_failure, is_summary};
-use super::{gist, improve};
+use super::{block, gist, improve};
 use crate::address::Address;
 use crate::report::dsn;
 use crate::report::limits::{self, Limit, cut};
@@ -152,10 +152,15 @@ pub(super) fn transcript_heading(lines: &[&str]) -> Option<usize> {
     })
 }
 
+/// Whether RFC 3464 fields stand in the text.
+pub(super) fn has_fields(text: &Text<'_>) -> bool {
+    let starts = |line: &&str| text::starts_with(line.trim_start(), "final-recipient:");
+    text.lines.iter().any(starts)
+}
+
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
 fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> dsn::Named {
-    let starts = |line: &&str| text::starts_with(line.trim_start(), "final-recipient:");
-    if !text.lines.iter().any(starts) {
+    if !has_fields(text) {
         return dsn::Named::default();
     }
     let mut named = dsn::Named::default();
@@ -174,11 +179,29 @@ fn from_lines(
     let mut recipient = fresh(named.address.clone(), signs, Some(named.line));
     recipient.original_recipient.clone_from(&named.original);
     let inline = &lines[named.line][named.words_from..];
-    words::take(&mut recipient, &gist::behind(inline, below));
-    // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
-    let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
-    if let Some(reply) = below.iter().position(is_reply) {
-        words::take(&mut recipient, &gist::behind("", &below[reply..]));
+    // Behind three dots Sendmail says only what it did; why stands around it.
+    let is_summed_up = lines[named.line][..named.words_from].ends_with("...");
+    if named.form == Form::Leads && !is_summed_up {
+        let end = block::end(lines, named.line, named.words_from);
+        words::take(
+            &mut recipient,
+            &gist::all(inline, &lines[named.line + 1..end]),
+        );
+    }
+    if words::are_poor(&recipient) {
+        words::take(&mut recipient, &gist::behind(inline, below));
+        // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
+        let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
+        if let Some(reply) = below.iter().position(is_reply) {
+            words::take(&mut recipient, &gist::behind("", &below[reply..]));
+        }
+    }
+    // In a list of fields, one says why; the others are no words about the failure.
+    if named.form == Form::Announced
+        && recipient.reply_code.is_none()
+        && let Some(reason) = gist::reason_field(lines, named.line)
+    {
+        words::take(&mut recipient, &reason);
     }
     // What the remote said beats all summaries.
     if let Some(reply) = transcript.about(&recipient.address) {

@@ -60,8 +60,14 @@ impl Transcript {
         let mut transcript = Transcript::default();
         let mut asked: Option<(&str, Option<Command>)> = None;
         let mut heard: Vec<&str> = Vec::new();
+        let mut in_dialogue = false;
         for (number, line) in lines.iter().enumerate() {
-            let line = Line::of(line);
+            let line = match Line::of(line) {
+                // A fold of somebody's reply may put its code first on an indented line.
+                Line::Own(_) if line.starts_with([' ', '\t']) && !in_dialogue => Line::Other,
+                line => line,
+            };
+            in_dialogue = !matches!(line, Line::Other);
             if let Line::Them(reply) = line {
                 heard.push(reply);
                 continue;
