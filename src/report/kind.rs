@@ -96,6 +96,7 @@ fn delivery_status(
     } else {
         prose::improve(notes, &mut found);
         report.recipients = found;
+        without_ourselves(report);
         decide(report, Kind::Bounce, evidence);
     }
     true
@@ -147,7 +148,7 @@ fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limi
     }
 }
 
-/// Drops addresses of ours that a text mentions beside the failed ones. One that stands alone failed: mail to oneself.
+/// Drops addresses of ours that a report names beside the failed ones. One that stands alone failed: mail to oneself.
 fn without_ourselves(report: &mut Report) {
     let sender = report.original.from.clone();
     let path = report.original.return_path.clone();
