@@ -32,12 +32,17 @@ pub(super) struct Named {
     pub(super) unreadable: bool,
 }
 
-/// Whom the delivery status parts name.
-pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Named {
+/// Whom the delivery status parts name. A single recipient that goes by a name of the receiver's own, or by none, is `only_to`: the
+/// one to whom the returned mail was sent.
+pub(super) fn recipients(
+    mail: &Mail<'_>,
+    only_to: Option<&Address>,
+    limits: &mut Vec<Limit>,
+) -> Named {
     let mut named = Named::default();
     for part in STATUS_PARTS.iter().flat_map(|media| mail.parts_of(media)) {
         let before = named.recipients.len();
-        read(&part.text(), &mut named, limits);
+        read(&part.text(), only_to, &mut named, limits);
         let found = &mut named.recipients;
         // Where the mail is cut short, the last recipient may be one that got the mail: its Action is gone.
         let unknown = |recipient: &Recipient| {
@@ -51,19 +56,29 @@ pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Named {
 }
 
 /// Reads the fields of one delivery status part.
-pub(super) fn read(text: &str, named: &mut Named, limits: &mut Vec<Limit>) {
+pub(super) fn read(
+    text: &str,
+    only_to: Option<&Address>,
+    named: &mut Named,
+    limits: &mut Vec<Limit>,
+) {
     let groups = fields::groups(text);
     let reporting_mta = groups
         .iter()
         .find_map(|group| fields::get(group, "Reporting-MTA"))
         .map(mta);
-    for group in by_recipient(&groups) {
+    let groups = by_recipient(&groups);
+    let only_to = only_to.filter(|_| groups.len() == 1);
+    for group in groups {
         if !limits::has_room(named.recipients.len(), limits) {
             return;
         }
-        match recipient(&group, reporting_mta.as_ref()) {
-            Some(recipient) => named.recipients.push(recipient),
-            None => named.unreadable |= is_unreadable(&group),
+        if is_unreadable(&group) {
+            named.unreadable = true;
+        } else {
+            named
+                .recipients
+                .extend(recipient(&group, only_to, reporting_mta.as_ref()));
         }
     }
 }
@@ -77,10 +92,13 @@ fn is_unreadable(group: &[&Field<'_>]) -> bool {
         field.map(|field| field.value.trim())
     };
     let status = value("Status").and_then(leading_status);
+    let mut names = group
+        .iter()
+        .filter(|field| names_recipient(field))
+        .map(|field| written(&field.value));
     action(value("Action"), status) == Action::Failed
-        && group
-            .iter()
-            .any(|field| names_recipient(field) && written(&field.value) == Written::Unreadable)
+        && names.clone().any(|name| name == Written::Unreadable)
+        && !names.any(|name| matches!(name, Written::Address(_)))
 }
 
 /// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some put one
@@ -113,7 +131,11 @@ fn names_recipient(field: &Field<'_>) -> bool {
         || field.name.eq_ignore_ascii_case("Original-Recipient")
 }
 
-fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<Recipient> {
+fn recipient(
+    group: &[&Field<'_>],
+    only_to: Option<&Address>,
+    reporting_mta: Option<&Arc<str>>,
+) -> Option<Recipient> {
     let get = |name: &str| {
         group
             .iter()
@@ -139,7 +161,8 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
     // A final address that only the receiver's inner host knows (user@server) is of no use outside.
     let (address, named_by) = addresses()
         .find(|(address, _)| address.domain().contains(['.', ':']))
-        .or_else(|| addresses().next())?;
+        .or_else(|| addresses().next())
+        .or_else(|| Some((only_to?.clone(), "To of the returned mail")))?;
     let status = get("Status").and_then(leading_status);
     let action = action(get("Action"), status);
     let mut recipient = Recipient {
@@ -343,7 +366,7 @@ mod tests {
 
     fn parsed(text: &str) -> Vec<Recipient> {
         let mut named = Named::default();
-        read(text, &mut named, &mut Vec::new());
+        read(text, None, &mut named, &mut Vec::new());
         named.recipients
     }
 

@@ -5,6 +5,7 @@ use super::limits::Limit;
 use super::mail::Mail;
 use super::types::{Action, Kind, Original, Recipient, Report};
 use super::{auto_reply, dsn, feedback, mime, original, prose};
+use crate::address::Address;
 use std::collections::HashSet;
 
 /// How often a report that was forwarded, or wrapped by a gateway, is unwrapped.
@@ -19,7 +20,7 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
     let returned = mail.returned().map(mime::Part::bytes);
     let header = returned
         .as_ref()
-        .map(|bytes| Header::split(bytes, limits).0);
+        .map(|bytes| Header::split(bytes.trim_ascii_start(), limits).0);
     if let Some(header) = &header {
         report.original = original::of(header);
     }
@@ -82,7 +83,7 @@ fn delivery_status(
     let dsn::Named {
         recipients: mut found,
         unreadable,
-    } = dsn::recipients(mail, limits);
+    } = dsn::recipients(mail, only_to(&report.original), limits);
     if found.is_empty() && !unreadable {
         return false;
     }
@@ -100,6 +101,14 @@ fn delivery_status(
         decide(report, Kind::Bounce, evidence);
     }
     true
+}
+
+/// The addressee of the returned mail, where there is one only.
+fn only_to(original: &Original) -> Option<&Address> {
+    match original.to.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    }
 }
 
 /// Whether the mail that `raw` is says who failed: a report inside of a forward.
@@ -158,7 +167,7 @@ fn without_ourselves(report: &mut Report) {
         .iter()
         .chain(sender.as_ref())
         .chain(path.as_ref())
-        .map(crate::address::Address::key)
+        .map(Address::key)
         .collect();
     let is_ours = |recipient: &Recipient| ours.contains(&recipient.address.key());
     if !report.recipients.iter().all(is_ours) {
@@ -169,7 +178,7 @@ fn without_ourselves(report: &mut Report) {
 /// The addressee of the returned mail, where a bounce names nobody and only one comes into question; else the one that
 /// our own return path names (VERP: `bounces+user=example.com@our.example`).
 fn only_addressee(report: &Report, found: &prose::Found<'_>) -> Option<Recipient> {
-    if let [only] = report.original.to.as_slice() {
+    if let Some(only) = only_to(&report.original) {
         return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
     let verp = report.envelope.to.iter().find_map(|to| {

@@ -164,7 +164,7 @@ fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> dsn::Named {
         return dsn::Named::default();
     }
     let mut named = dsn::Named::default();
-    dsn::read(&text.lines.join("\n"), &mut named, limits);
+    dsn::read(&text.lines.join("\n"), None, &mut named, limits);
     named
 }
 
