@@ -1,9 +1,9 @@
 //! Answers by machines on behalf of living people: vacation and other automatic replies (RFC 3834, and without its headers),
 //! challenges, read receipts (RFC 8098).
 
-use super::mail::Mail;
+use super::mime::Mail;
 use super::phrases::PHRASES;
-use super::prose::Sender;
+use super::sender::Sender;
 
 /// Headers that only automatic replies have.
 const HEADERS: [&str; 14] = [

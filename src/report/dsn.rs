@@ -1,13 +1,13 @@
 //! Delivery status notifications: RFC 3464, internationalised by RFC 6533, and what mail systems make of them.
 //!
 //! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
-//! by [`super::prose`].
+//! by [`super::free_text`].
 
+use super::diagnostic;
 use super::fields::{self, Field};
 use super::limits::{self, Limit, MAX_FIELD, cut};
-use super::mail::Mail;
+use super::mime::Mail;
 use super::types::{Action, Recipient};
-use super::words;
 use crate::address::{self, Address};
 use crate::smtp_reply::Status;
 use memchr::memchr;
@@ -185,7 +185,7 @@ fn recipient(
             let is_local = words
                 .get(..6)
                 .is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
-            words::take(
+            diagnostic::take(
                 &mut recipient,
                 if is_local { words } else { without_type(words) },
             );
@@ -193,7 +193,7 @@ fn recipient(
         }
     }
     if let Some(category) = get("X-PowerMTA-BounceCategory") {
-        words::append(&mut recipient, &format!("(PowerMTA: {category})"));
+        diagnostic::append(&mut recipient, &format!("(PowerMTA: {category})"));
     }
     Some(recipient)
 }

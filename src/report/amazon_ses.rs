@@ -2,27 +2,27 @@
 //!
 //! <https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html>. With event publishing `notificationType` is called `eventType`.
 
+use super::diagnostic::{self, Said};
+use super::limits::{self, Limit, MAX_FIELD, MAX_RECIPIENTS, MAX_SHOWN, cut};
+use super::types::{Action, Kind, Original, Recipient};
 use crate::address::{self, Address};
-use crate::report::limits::{self, Limit, MAX_FIELD, MAX_RECIPIENTS, MAX_SHOWN, cut};
-use crate::report::types::{Action, Kind, Original, Recipient};
-use crate::report::words::{self, Said};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What a notification says.
 #[derive(Debug)]
-pub(in crate::report) struct Notification {
-    pub(in crate::report) kind: Kind,
-    pub(in crate::report) recipients: Vec<Recipient>,
-    pub(in crate::report) complainants: Vec<Address>,
-    pub(in crate::report) original: Original,
+pub(super) struct Notification {
+    pub(super) kind: Kind,
+    pub(super) recipients: Vec<Recipient>,
+    pub(super) complainants: Vec<Address>,
+    pub(super) original: Original,
 }
 
 /// The most bytes that are read: twice what Amazon SNS carries, as the message in it is escaped once more.
 const MAX_JSON: usize = 512 * 1024;
 
 /// Reads the notification that a text starts with.
-pub(in crate::report) fn read(text: &str, limits: &mut Vec<Limit>) -> Option<Notification> {
+pub(super) fn read(text: &str, limits: &mut Vec<Limit>) -> Option<Notification> {
     let text = text.trim_start();
     if !text.starts_with('{') || !text.contains("notificationType") && !text.contains("eventType") {
         return None;
@@ -126,7 +126,7 @@ fn bounced(bounce: &Value, entries: &[Value], action: Action) -> Vec<Recipient> 
         };
         match (text(entry, "diagnosticCode"), &kinds) {
             (Some(code), _) => {
-                words::take(&mut recipient, code.strip_prefix("smtp;").unwrap_or(code));
+                diagnostic::take(&mut recipient, code.strip_prefix("smtp;").unwrap_or(code));
             }
             (None, Some(kinds)) => kinds.about(&mut recipient),
             (None, None) => {}

@@ -6,12 +6,12 @@ use crate::smtp_reply::{self, Command, Status};
 use std::sync::Arc;
 
 /// How much of the words is kept: the longest replies of real receivers have some 500 bytes.
-pub(in crate::report) const MAX_DIAGNOSTIC: usize = 4_000;
+pub(super) const MAX_DIAGNOSTIC: usize = 4_000;
 
 /// What was said, in one line, and what stands in it. Whoever it is said of shares the words.
 #[derive(Debug, Clone)]
-pub(in crate::report) struct Said {
-    pub(in crate::report) line: Arc<str>,
+pub(super) struct Said {
+    pub(super) line: Arc<str>,
     reply_code: Option<u16>,
     status: Option<Status>,
     command: Option<Command>,
@@ -20,7 +20,7 @@ pub(in crate::report) struct Said {
 
 impl Said {
     /// None where `text` holds no words.
-    pub(in crate::report) fn of(text: &str) -> Option<Said> {
+    pub(super) fn of(text: &str) -> Option<Said> {
         let line = smtp_reply::one_line(cut(text, MAX_DIAGNOSTIC));
         (!line.is_empty()).then(|| Said {
             reply_code: smtp_reply::reply_code(&line),
@@ -32,7 +32,7 @@ impl Said {
     }
 
     /// Takes it as what was said of `recipient`.
-    pub(in crate::report) fn about(&self, recipient: &mut Recipient) {
+    pub(super) fn about(&self, recipient: &mut Recipient) {
         recipient.reply_code = self.reply_code;
         recipient.command = recipient.command.or(self.command);
         recipient.remote_mta = recipient.remote_mta.take().or_else(|| self.host.clone());
@@ -49,14 +49,14 @@ impl Said {
 }
 
 /// Takes `text` as what was said of `recipient` alone.
-pub(in crate::report) fn take(recipient: &mut Recipient, text: &str) {
+pub(super) fn take(recipient: &mut Recipient, text: &str) {
     if let Some(said) = Said::of(text) {
         said.about(recipient);
     }
 }
 
 /// Adds a remark to the words.
-pub(in crate::report) fn append(recipient: &mut Recipient, remark: &str) {
+pub(super) fn append(recipient: &mut Recipient, remark: &str) {
     let words = recipient.diagnostic.as_deref().unwrap_or_default();
     let remark = cut(remark.trim(), MAX_FIELD);
     recipient.diagnostic = Some(format!("{words} {remark}").trim_start().into());
@@ -64,7 +64,7 @@ pub(in crate::report) fn append(recipient: &mut Recipient, remark: &str) {
 
 /// Whether what was said tells nothing: no words at all, only codes and the address itself, or the first line of a reply
 /// that goes on (`550-5.7.1 first`).
-pub(in crate::report) fn are_poor(recipient: &Recipient) -> bool {
+pub(super) fn are_poor(recipient: &Recipient) -> bool {
     let Some(diagnostic) = &recipient.diagnostic else {
         return true;
     };

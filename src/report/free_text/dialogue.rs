@@ -9,10 +9,10 @@
 //! With pipelining Sendmail shows replies to RCPT behind `>>> DATA`: its own line, the one without arrows, then names the
 //! recipient, and it ends in "Service unavailable" or the like where the message itself was refused.
 
-use super::named::{Form, Named};
+use super::named_addresses::{Form, Named};
 use crate::address::{self, Address};
+use crate::report::diagnostic::MAX_DIAGNOSTIC;
 use crate::report::limits::cut;
-use crate::report::words::MAX_DIAGNOSTIC;
 use crate::smtp_reply::{self, Command};
 use std::collections::HashMap;
 use std::ops::Range;

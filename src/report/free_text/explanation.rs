@@ -1,7 +1,7 @@
 //! Which lines of a text are words about a failure, and which are courtesy.
 
+use crate::report::diagnostic::MAX_DIAGNOSTIC;
 use crate::report::phrases::PHRASES;
-use crate::report::words::MAX_DIAGNOSTIC;
 use crate::smtp_reply;
 
 /// What stands behind a recipient: the rest of its line and the lines below, up to a courtesy, without what gateways put

@@ -1,16 +1,16 @@
 //! The header of a mail or of a MIME part: its fields as they stand, decoded when asked for.
 //!
-//! Lenient, because the mails are broken: a line that is no field is skipped. Never reads more than [`super::limits`] allow.
+//! Lenient, because the mails are broken: a line that is no field is skipped. Never reads more than [`crate::report::limits`] allow.
 
-use super::limits::{Limit, MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
+use super::decode;
 use crate::address::{self, Address};
-use mail_parser::parsers::MessageStream;
+use crate::report::limits::{self, Limit, MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
 use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
 
 /// The fields of one header, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Header<'x> {
+pub(in crate::report) struct Header<'x> {
     fields: Vec<Field<'x>>,
 }
 
@@ -23,7 +23,10 @@ struct Field<'x> {
 
 impl<'x> Header<'x> {
     /// Splits `bytes` into its header and the body behind the blank line.
-    pub(super) fn split(bytes: &'x [u8], limits: &mut Vec<Limit>) -> (Header<'x>, &'x [u8]) {
+    pub(in crate::report) fn split(
+        bytes: &'x [u8],
+        limits: &mut Vec<Limit>,
+    ) -> (Header<'x>, &'x [u8]) {
         let mut fields: Vec<Field<'x>> = Vec::with_capacity(24);
         let mut at = 0;
         while at < bytes.len() {
@@ -37,7 +40,7 @@ impl<'x> Header<'x> {
                 return (Header { fields }, &bytes[next..]);
             }
             if fields.len() >= MAX_HEADER_FIELDS || next > MAX_HEADER_BYTES {
-                super::limits::hit(limits, Limit::Header);
+                limits::hit(limits, Limit::Header);
                 return (Header { fields }, after_blank_line(&bytes[at..]));
             }
             if line[0] == b' ' || line[0] == b'\t' {
@@ -57,22 +60,22 @@ impl<'x> Header<'x> {
     }
 
     /// Whether there is a field of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::report) fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
     /// The first field of this name, as it stands.
-    pub(super) fn raw(&self, name: &str) -> Option<&'x [u8]> {
+    pub(in crate::report) fn raw(&self, name: &str) -> Option<&'x [u8]> {
         self.all_raw(name).next()
     }
 
     /// The first field of this name, unfolded and decoded (RFC 2047), in one line.
-    pub(super) fn text(&self, name: &str) -> Option<Cow<'x, str>> {
+    pub(in crate::report) fn text(&self, name: &str) -> Option<Cow<'x, str>> {
         self.all(name).next()
     }
 
     /// Every field of this name, unfolded and decoded.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = Cow<'x, str>> {
+    pub(in crate::report) fn all(&self, name: &str) -> impl Iterator<Item = Cow<'x, str>> {
         self.all_raw(name).map(decoded)
     }
 
@@ -94,7 +97,7 @@ impl<'x> Header<'x> {
     }
 
     /// Whether the first field of this name contains `word` (which is lower-case ASCII), in any case.
-    pub(super) fn contains(&self, name: &str, word: &str) -> bool {
+    pub(in crate::report) fn contains(&self, name: &str, word: &str) -> bool {
         self.text(name)
             .is_some_and(|value| value.to_ascii_lowercase().contains(word))
     }
@@ -123,7 +126,7 @@ fn after_blank_line(bytes: &[u8]) -> &[u8] {
 }
 
 /// A field's value in one line, its encoded words decoded.
-pub(super) fn decoded(value: &[u8]) -> Cow<'_, str> {
+pub(in crate::report) fn decoded(value: &[u8]) -> Cow<'_, str> {
     let encoded = memmem::find(value, b"=?").is_some();
     if !encoded && memchr(b'\n', value).is_none() {
         return lossy(value.trim_ascii());
@@ -137,12 +140,7 @@ pub(super) fn decoded(value: &[u8]) -> Cow<'_, str> {
     if !encoded {
         return Cow::Owned(unfolded);
     }
-    let terminated = format!("{unfolded}\n");
-    let decoded = match MessageStream::new(terminated.as_bytes()).parse_unstructured() {
-        mail_parser::HeaderValue::Text(text) => text.trim().to_owned(),
-        _ => unfolded,
-    };
-    Cow::Owned(decoded)
+    Cow::Owned(decode::encoded_words(&unfolded).unwrap_or(unfolded))
 }
 
 /// As [`String::from_utf8_lossy`], which is slower for what is UTF-8 already: nearly everything.

@@ -1,35 +1,41 @@
 //! Bounces in free text: which mail system wrote it, whom it names, and what it says of each.
 //!
-//! The general way, for every mail system: its own phrases tell that it is a bounce ([`signs`]), lines that start with or
-//! announce an address name the recipients ([`named`]), and the lines behind each hold the words about it ([`told`]). Where
-//! a mail system does it differently, a small parser reads it: [`transcript`] for Sendmail's dialogue, [`notification`] for
-//! Amazon's JSON, [`screen_names`] for AOL. [`improve`] gives a delivery status part the words that it lacks.
+//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start with
+//! or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words about it
+//! ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
+//!
+//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own than
+//! phrases have a parser of their own:
+//!
+//! - [`dialogue`]: Sendmail, and systems that write as it does, put the SMTP dialogue into the text
+//! - [`aol`]: AOL names its members by their screen names
+//! - [`dovecot`]: Dovecot's delivery agent puts its reason only into the text
+//! - [`super::amazon_ses`]: Amazon writes JSON
 
+mod aol;
 mod block;
-mod gist;
-mod improve;
-mod named;
-pub(super) mod notification;
-mod screen_names;
-mod sender;
-mod signs;
-mod text;
-mod told;
-mod transcript;
+mod body;
+mod dialogue;
+mod dovecot;
+mod enrich;
+mod explanation;
+mod merge;
+mod named_addresses;
+mod recipients;
+mod templates;
 
+use super::diagnostic;
 use super::limits::{self, Limit, MAX_RECIPIENTS};
-use super::mail::Mail;
+use super::mime::Mail;
 use super::phrases::PHRASES;
+use super::sender::{Machine, Sender};
 use super::types::{Kind, Recipient};
-use super::words;
 use crate::address::{self, Address};
-use sender::Machine;
-use signs::Signs;
+use body::Text;
 use std::collections::HashSet;
-use text::Text;
+use templates::Signs;
 
-pub(super) use improve::improve;
-pub(super) use sender::Sender;
+pub(super) use enrich::enrich;
 
 /// What a mail system wrote in free text.
 #[derive(Debug)]
@@ -45,14 +51,14 @@ pub(super) struct Found<'x> {
     pub(super) certain: bool,
     signs: Signs,
     /// All that is said, for a recipient that is named elsewhere.
-    gist: String,
+    explanation: String,
 }
 
 impl Found<'_> {
     /// A recipient that something else than the text names: all that is said is about it.
     pub(super) fn recipient(&self, address: Address, source: &str) -> Recipient {
-        let mut recipient = told::fresh(address, self.signs, None);
-        words::take(&mut recipient, &self.gist);
+        let mut recipient = merge::fresh(address, self.signs, None);
+        diagnostic::take(&mut recipient, &self.explanation);
         recipient.source = source.into();
         recipient
     }
@@ -66,7 +72,7 @@ pub(super) fn read<'x>(
 ) -> Option<Found<'x>> {
     let text = Text::read(said);
     let sender = Sender::of(mail);
-    let mut signs = signs::read(&text.lines);
+    let mut signs = templates::read(&text.lines);
     signs.delayed |= sender.is_delay;
     if !is_from_machine(mail, &sender, signs, &text) {
         return None;
@@ -90,28 +96,28 @@ pub(super) fn read<'x>(
             returned: text.returned,
             certain: false,
             signs,
-            gist: String::new(),
+            explanation: String::new(),
         });
     }
     let named = match failed {
-        Some(failed) if failed.is_empty() => told::by_text(&text, signs, limits),
-        Some(failed) => Some(told::by_header(&text, signs, failed)),
+        Some(failed) if failed.is_empty() => recipients::by_text(&text, signs, limits),
+        Some(failed) => Some(recipients::by_header(&text, signs, failed)),
         None => None,
     };
     let unreadable = named.is_none();
     let mut recipients = named.unwrap_or_default();
     if recipients.is_empty() && !unreadable {
-        let members = screen_names::find(mail, &text.lines, limits);
+        let members = aol::members(mail, &text.lines, limits);
         recipients.extend(
             members
                 .into_iter()
-                .map(|(line, member)| told::fresh(member, signs, Some(line))),
+                .map(|(line, member)| merge::fresh(member, signs, Some(line))),
         );
     }
     if recipients.is_empty() && !unreadable && sender.is_mail_system() {
         recipients.extend(mentioned(mail, &text, signs));
     }
-    told::take_gist(&mut recipients, &text.lines);
+    recipients::take_explanation(&mut recipients, &text.lines);
     // A notice in a language that nobody knows here may also tell of a success: only a code says that it failed.
     if !certain && sender.subject.is_none() {
         recipients.retain(|recipient| recipient.reply_code.is_some() || recipient.status.is_some());
@@ -131,7 +137,7 @@ pub(super) fn read<'x>(
         returned: text.returned,
         certain: certain || sender.is_mail_system(),
         signs,
-        gist: gist::of(&text.lines),
+        explanation: explanation::of(&text.lines),
     })
 }
 
@@ -142,7 +148,7 @@ fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'
     match sender.machine {
         Machine::Certain => true,
         Machine::Likely => !text.is_quoted && (signs.leads || mail.returned().is_some()),
-        Machine::No => sender.is_forward && told::has_fields(text),
+        Machine::No => sender.is_forward && recipients::has_fields(text),
     }
 }
 
@@ -198,8 +204,8 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
         }
     }
     let first = only?;
-    let mut recipient = told::fresh(first, signs, None);
-    words::take(&mut recipient, &gist::of(&text.lines));
+    let mut recipient = merge::fresh(first, signs, None);
+    diagnostic::take(&mut recipient, &explanation::of(&text.lines));
     recipient.source = "the only address in the text".into();
     Some(recipient)
 }

@@ -4,7 +4,7 @@
 //! Never any other address: not one in a sentence, in a `From:`, or under "please contact".
 
 use super::block;
-use super::text::starts_with;
+use super::body::starts_with;
 use crate::address::{self, Address, Candidate};
 use crate::report::phrases::PHRASES;
 use std::ops::Range;

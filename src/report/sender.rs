@@ -1,13 +1,13 @@
 //! Who sent a mail, and what its subject says: whether it may be a bounce at all.
 
+use super::dsn;
+use super::mime::Mail;
+use super::phrases::PHRASES;
 use crate::address;
-use crate::report::dsn;
-use crate::report::mail::Mail;
-use crate::report::phrases::PHRASES;
 
 /// What the header says of the sender.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report) struct Sender {
+pub(super) struct Sender {
     /// A mail system sent it: MAILER-DAEMON, postmaster, an empty sender.
     pub(super) is_daemon: bool,
     /// The words in the subject that bounces have.
@@ -17,7 +17,7 @@ pub(in crate::report) struct Sender {
     /// The subject is that of a warning: the mail system goes on trying.
     pub(super) is_delay: bool,
     /// It calls itself an answer: a vacation reply, a read receipt.
-    pub(in crate::report) is_answer: bool,
+    pub(super) is_answer: bool,
     /// A mailing list passed it on.
     pub(super) is_list: bool,
     /// The subject says that somebody passed it on.
@@ -39,11 +39,11 @@ pub(super) enum Machine {
 
 impl Sender {
     /// Whether a mail system writes that something failed.
-    pub(in crate::report) fn is_mail_system(&self) -> bool {
+    pub(super) fn is_mail_system(&self) -> bool {
         self.is_daemon && self.subject.is_some()
     }
 
-    pub(in crate::report) fn of(mail: &Mail<'_>) -> Sender {
+    pub(super) fn of(mail: &Mail<'_>) -> Sender {
         let from = mail.header.text("From").unwrap_or_default().to_lowercase();
         let subject = mail
             .header

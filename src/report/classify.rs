@@ -1,10 +1,11 @@
 //! Which kind of mail it is: asks each parser in turn, the surest first, and fills in the [`Report`].
 
-use super::header::Header;
 use super::limits::Limit;
-use super::mail::Mail;
+use super::mime::Header;
+use super::mime::Mail;
+use super::sender::Sender;
 use super::types::{Action, Kind, Original, Recipient, Report};
-use super::{auto_reply, dsn, feedback, mime, original, prose};
+use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mime, original};
 use crate::address::Address;
 use std::collections::HashSet;
 
@@ -12,11 +13,17 @@ use std::collections::HashSet;
 const FORWARDS: usize = 2;
 
 /// Fills in what `mail` says.
-pub(super) fn read(report: &mut Report, mail: &Mail<'_>, limits: &mut Vec<Limit>) {
-    unwrap(report, mail, FORWARDS, limits);
+pub(super) fn classify(report: &mut Report, mail: &Mail<'_>, limits: &mut Vec<Limit>) {
+    classify_forwarded(report, mail, FORWARDS, limits);
 }
 
-fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Vec<Limit>) {
+/// As [`classify`], for a mail in which another may be forwarded so many times.
+fn classify_forwarded(
+    report: &mut Report,
+    mail: &Mail<'_>,
+    forwards: usize,
+    limits: &mut Vec<Limit>,
+) {
     let returned = mail.returned().map(mime::Part::bytes);
     let header = returned
         .as_ref()
@@ -28,20 +35,20 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
         report.complainants = feedback::complainants(mail, header.as_ref(), limits);
         return decide(report, Kind::Feedback, evidence);
     }
-    let notes = mail.notes();
-    if let Some(found) = prose::notification::read(&notes, limits) {
+    let text = mail.human_readable();
+    if let Some(found) = amazon_ses::read(&text, limits) {
         report.recipients = found.recipients;
         report.complainants = found.complainants;
         report.original = found.original;
         return decide(report, found.kind, "an Amazon SES notification".to_owned());
     }
-    if dsn::is_in(mail) && delivery_status(report, mail, &notes, limits) {
+    if dsn::is_in(mail) && delivery_status(report, mail, &text, limits) {
         return;
     }
     if let Some(evidence) = auto_reply::receipt(mail) {
         return decide(report, Kind::AutoReply, evidence);
     }
-    let found = prose::read(mail, &notes, limits);
+    let found = free_text::read(mail, &text, limits);
     if found
         .as_ref()
         .is_none_or(|found| found.recipients.is_empty())
@@ -58,7 +65,7 @@ fn unwrap(report: &mut Report, mail: &Mail<'_>, forwards: usize, limits: &mut Ve
         }
     }
     match found {
-        Some(found) => free_text(report, found, limits),
+        Some(found) => by_text(report, found, limits),
         None => {
             if let Some(evidence) = auto_reply::evidence(mail) {
                 decide(report, Kind::AutoReply, evidence);
@@ -77,7 +84,7 @@ fn decide(report: &mut Report, kind: Kind, evidence: String) {
 fn delivery_status(
     report: &mut Report,
     mail: &Mail<'_>,
-    notes: &str,
+    text: &str,
     limits: &mut Vec<Limit>,
 ) -> bool {
     let dsn::Named {
@@ -95,7 +102,7 @@ fn delivery_status(
     } else if found.is_empty() {
         decide(report, Kind::DeliveryNotice, evidence);
     } else {
-        prose::improve(notes, &mut found);
+        free_text::enrich(text, &mut found);
         report.recipients = found;
         without_ourselves(report);
         decide(report, Kind::Bounce, evidence);
@@ -114,7 +121,7 @@ fn only_to(original: &Original) -> Option<&Address> {
 /// Whether the mail that `raw` is says who failed: a report inside of a forward.
 fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<Limit>) -> bool {
     let mail = Mail::read(raw.trim_ascii_start(), limits);
-    if !dsn::is_in(&mail) && !prose::Sender::of(&mail).is_mail_system() {
+    if !dsn::is_in(&mail) && !Sender::of(&mail).is_mail_system() {
         return false;
     }
     let mut inner = Report {
@@ -126,7 +133,7 @@ fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<
         original: Original::default(),
         limits: Vec::new(),
     };
-    unwrap(&mut inner, &mail, forwards, limits);
+    classify_forwarded(&mut inner, &mail, forwards, limits);
     let is_bounce = inner.kind == Kind::Bounce && !inner.recipients.is_empty();
     if is_bounce {
         report.recipients = inner.recipients;
@@ -140,7 +147,7 @@ fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<
     is_bounce
 }
 
-fn free_text(report: &mut Report, found: prose::Found<'_>, limits: &mut Vec<Limit>) {
+fn by_text(report: &mut Report, found: free_text::Found<'_>, limits: &mut Vec<Limit>) {
     if let Some(returned) = found
         .returned
         .filter(|_| report.original == Original::default())
@@ -177,7 +184,7 @@ fn without_ourselves(report: &mut Report) {
 
 /// The addressee of the returned mail, where a bounce names nobody and only one comes into question; else the one that
 /// our own return path names (VERP: `bounces+user=example.com@our.example`).
-fn only_addressee(report: &Report, found: &prose::Found<'_>) -> Option<Recipient> {
+fn only_addressee(report: &Report, found: &free_text::Found<'_>) -> Option<Recipient> {
     if let Some(only) = only_to(&report.original) {
         return Some(found.recipient(only.clone(), "To of the returned mail"));
     }

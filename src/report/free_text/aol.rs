@@ -8,10 +8,10 @@
 
 use crate::address::{self, Address};
 use crate::report::limits::{self, Limit};
-use crate::report::mail::Mail;
+use crate::report::mime::Mail;
 
 /// The members that the lines name, as addresses of the domain that the mail came from.
-pub(super) fn find(
+pub(super) fn members(
     mail: &Mail<'_>,
     lines: &[&str],
     limits: &mut Vec<Limit>,

@@ -1,15 +1,16 @@
 //! Whom a text names, and what it says of each.
 
-use super::named::{self, Form, Named};
-use super::signs::Signs;
-use super::text::{self, Text};
-use super::transcript::{Transcript, is_failure, is_summary};
-use super::{block, gist, improve};
+use super::body::{self, Text};
+use super::dialogue::{Transcript, is_failure, is_summary};
+use super::merge::{self, fresh, transcript_heading};
+use super::named_addresses::{self, Form, Named};
+use super::templates::Signs;
+use super::{block, explanation};
 use crate::address::Address;
+use crate::report::diagnostic::{self, Said};
 use crate::report::dsn;
 use crate::report::limits::{self, Limit, cut};
-use crate::report::types::{Action, Recipient};
-use crate::report::words::{self, Said};
+use crate::report::types::Recipient;
 use crate::smtp_reply;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub(super) fn by_header(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> 
             .remove(&address.key())
             .unwrap_or_else(|| fresh(address.clone(), signs, None));
         recipient.address = address;
-        if words::are_poor(&recipient) && single {
-            words::take(&mut recipient, &gist::of(&text.lines));
+        if diagnostic::are_poor(&recipient) && single {
+            diagnostic::take(&mut recipient, &explanation::of(&text.lines));
         }
         recipient
     };
@@ -51,13 +52,13 @@ pub(super) fn by_text(
     if fields.is_empty() {
         return Some(told);
     }
-    improve::with(&text.lines, signs, &told, &mut fields);
+    merge::told(&text.lines, signs, &told, &mut fields);
     Some(fields)
 }
 
 /// Recipients that the lines name to people.
 pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
-    let mut named = named::find(lines);
+    let mut named = named_addresses::find(lines);
     let transcript = Transcript::read(lines);
     named.extend_from_slice(&transcript.named);
     if named.iter().any(|named| named.form != Form::Dialogue) {
@@ -94,8 +95,8 @@ pub(super) fn by_lines(lines: &[&str], signs: Signs, limits: &mut Vec<Limit>) ->
         first = next;
     }
     if let [recipient] = recipients.as_mut_slice() {
-        if words::are_poor(recipient) {
-            words::take(recipient, &gist::of(lines));
+        if diagnostic::are_poor(recipient) {
+            diagnostic::take(recipient, &explanation::of(lines));
         }
     } else {
         share_words(&mut recipients, &places, lines);
@@ -115,11 +116,11 @@ fn share_words(recipients: &mut [Recipient], places: &[usize], lines: &[&str]) {
         return;
     };
     let most = (MAX_SHARED_WORDS / recipients.len()).max(MAX_REPLY);
-    let above = Said::of(cut(&gist::of(&lines[..top]), most));
+    let above = Said::of(cut(&explanation::of(&lines[..top]), most));
     let mut listed: Option<(usize, Arc<str>)> = None;
     let mut shared: Option<Said> = None;
     for (recipient, &place) in recipients.iter_mut().zip(places).rev() {
-        if words::are_poor(recipient) {
+        if diagnostic::are_poor(recipient) {
             let in_list = listed.filter(|(next, _)| *next == place + 1);
             let said = match in_list {
                 None => &above,
@@ -144,17 +145,9 @@ fn without_transcript<'a, 'x>(lines: &'a [&'x str]) -> &'a [&'x str] {
     &lines[..end]
 }
 
-/// The line under which Sendmail puts the dialogue, and what delivery programs said.
-pub(super) fn transcript_heading(lines: &[&str]) -> Option<usize> {
-    lines.iter().position(|line| {
-        let words = line.trim_start_matches(|c: char| !c.is_alphanumeric());
-        text::starts_with(words, "transcript of session follows")
-    })
-}
-
 /// Whether RFC 3464 fields stand in the text.
 pub(super) fn has_fields(text: &Text<'_>) -> bool {
-    let starts = |line: &&str| text::starts_with(line.trim_start(), "final-recipient:");
+    let starts = |line: &&str| body::starts_with(line.trim_start(), "final-recipient:");
     text.lines.iter().any(starts)
 }
 
@@ -183,46 +176,45 @@ fn from_lines(
     let is_summed_up = lines[named.line][..named.words_from].ends_with("...");
     if named.form == Form::Leads && !is_summed_up {
         let end = block::end(lines, named.line, named.words_from);
-        words::take(
+        diagnostic::take(
             &mut recipient,
-            &gist::all(inline, &lines[named.line + 1..end]),
+            &explanation::all(inline, &lines[named.line + 1..end]),
         );
     }
-    if words::are_poor(&recipient) {
-        words::take(&mut recipient, &gist::behind(inline, below));
+    if diagnostic::are_poor(&recipient) {
+        diagnostic::take(&mut recipient, &explanation::behind(inline, below));
         // Where the reply stands on lines of its own, it is the words; what leads up to it named the command and the host.
         let is_reply = |line: &&str| is_failure(line.trim_start()) && !is_summary(line);
         if let Some(reply) = below.iter().position(is_reply) {
-            words::take(&mut recipient, &gist::behind("", &below[reply..]));
+            diagnostic::take(&mut recipient, &explanation::behind("", &below[reply..]));
         }
     }
     // In a list of fields, one says why; the others are no words about the failure.
     if named.form == Form::Announced
         && recipient.reply_code.is_none()
-        && let Some(reason) = gist::reason_field(lines, named.line)
+        && let Some(reason) = explanation::reason_field(lines, named.line)
     {
-        words::take(&mut recipient, &reason);
+        diagnostic::take(&mut recipient, &reason);
     }
     // What the remote said beats all summaries.
     if let Some(reply) = transcript.about(&recipient.address) {
         recipient.command = reply.command.or(recipient.command);
-        words::take(&mut recipient, &reply.text);
+        diagnostic::take(&mut recipient, &reply.text);
     }
     recipient
 }
 
 /// Where one recipient failed, and what stands behind it holds no code but the rest of the text does, all of it is about
 /// that recipient.
-pub(super) fn take_gist(recipients: &mut [Recipient], lines: &[&str]) {
+pub(super) fn take_explanation(recipients: &mut [Recipient], lines: &[&str]) {
     let [recipient] = recipients else {
         return;
     };
     if recipient.reply_code.is_none() && recipient.status.is_none() {
-        let gist = gist::of(lines);
-        let has_code =
-            smtp_reply::reply_code(&gist).is_some() || smtp_reply::status(&gist).is_some();
+        let all = explanation::of(lines);
+        let has_code = smtp_reply::reply_code(&all).is_some() || smtp_reply::status(&all).is_some();
         if has_code || recipient.diagnostic.is_none() {
-            words::take(recipient, &gist);
+            diagnostic::take(recipient, &all);
         }
     }
 }
@@ -231,28 +223,10 @@ fn replace_if_better(known: &mut Recipient, other: Recipient) {
     let codes = |recipient: &Recipient| {
         usize::from(recipient.reply_code.is_some()) + usize::from(recipient.status.is_some())
     };
-    if codes(&other) > codes(known) || words::are_poor(known) && !words::are_poor(&other) {
+    if codes(&other) > codes(known) || diagnostic::are_poor(known) && !diagnostic::are_poor(&other)
+    {
         let original = known.original_recipient.take();
         *known = other;
         known.original_recipient = known.original_recipient.take().or(original);
     }
-}
-
-/// A recipient of whom nothing is known yet.
-pub(super) fn fresh(address: Address, signs: Signs, line: Option<usize>) -> Recipient {
-    let place = line.map_or("whole".to_owned(), |line| format!("line {}", line + 1));
-    let mut recipient = Recipient::new(address, source(signs, &place));
-    if signs.delayed {
-        recipient.action = Action::Delayed;
-    }
-    recipient
-}
-
-/// `Exim text, line 4`
-pub(super) fn source(signs: Signs, place: &str) -> Arc<str> {
-    let source = match signs.system {
-        Some(system) => format!("{system} text, {place}"),
-        None => format!("text, {place}"),
-    };
-    source.into()
 }

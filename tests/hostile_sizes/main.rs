@@ -2,6 +2,8 @@
 //!
 //! The real binary reads them; its memory is what the system says it had at most (VmHWM).
 
+mod growth;
+
 use bouncedemails::report::{self, Limit, limits::MAX_RECIPIENTS};
 use serde_json::Value;
 use std::collections::HashMap;
