@@ -81,7 +81,7 @@ impl<'x> Header<'x> {
 
     /// The addresses in all fields of this name; none where one of them can't be read. Not decoded first: what stands in encoded
     /// words is a display name.
-    pub(super) fn addresses(&self, name: &str) -> Option<Vec<Address>> {
+    pub(in crate::report) fn addresses(&self, name: &str) -> Option<Vec<Address>> {
         let mut addresses = Vec::new();
         for value in self.all_raw(name) {
             addresses.extend(address::in_list(&lossy(value))?);
