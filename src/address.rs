@@ -180,7 +180,7 @@ mod tests {
             r#""a\"b"@c.example"#,
             "日本@例え.テスト",
             "a@[192.0.2.1]",
-            "a@[IPv6:2001:db8::1]",
+            "a@[2001:db8::1]",
             "a'b=c+d@localhost",
             "e\u{301}@b.example",
         ] {

@@ -130,6 +130,7 @@ impl Candidates<'_> {
                 closing_bracket(self.text, window + open) == Some(window + further.len())
             }),
             ':' => unspaced || is_label(further),
+            '=' => further.ends_with("SMTP") || further.ends_with("smtp"),
             '：' | '、' | '。' | '，' | '；' => unspaced,
             _ => closer_of(last).is_some_and(|closer| {
                 after.starts_with(closer) || fresh && line_of(after).contains(closer)
@@ -284,11 +285,11 @@ fn ends_cleanly(domain: &str, after: &str) -> bool {
         return false;
     }
     // `a@b` would be the local part of `a@b"c@d`; but not in a list, or where another address follows in brackets.
-    let token = beyond
-        .bytes()
-        .take(Address::MAX_LEN)
-        .find(|b| b.is_ascii_whitespace() || b"@,;<".contains(b));
-    token != Some(b'@')
+    let window = &beyond[..beyond.floor_char_boundary(WINDOW)];
+    let stop = |c: char| c.is_whitespace() || "@,;<".contains(c) || is_punctuation(c);
+    window
+        .find(stop)
+        .is_none_or(|end| !window[end..].starts_with('@'))
 }
 
 /// Whether a local part holds letters of a script that is written without blanks, so that words in front may run on into it.
@@ -483,7 +484,6 @@ mod tests {
             "宛先a@b.exampleに",
             "a@b.example-",
             "https://b.example/?mail=a@b.example",
-            "a<b@c.example>",
             "(a@b.example",
             "a:b@c.example",
         ] {

@@ -187,13 +187,15 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
         !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
     };
     let mut only: Option<Address> = None;
-    for line in text.lines.iter().take(MAX_MENTION_LINES) {
+    let lines = &text.lines[..text.lines.len().min(MAX_MENTION_LINES)];
+    for (number, line) in lines.iter().enumerate() {
         for candidate in address::candidates(line) {
             let address = candidate.address?; // one that can't be read may be the one that failed
             if !is_foreign(&address) {
                 continue;
             }
-            if !stands_for_itself(&line[..candidate.place.start])
+            if named_addresses::is_end_of_line_above(lines, number, candidate.place.start)
+                || !stands_for_itself(&line[..candidate.place.start])
                 || only
                     .as_ref()
                     .is_some_and(|other| other.key() != address.key())

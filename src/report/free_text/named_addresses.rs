@@ -42,8 +42,7 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
         let Some(Candidate { place, address }) = address::candidates(text).next() else {
             continue;
         };
-        // Behind a soft line break of quoted-printable (RFC 2045 section 6.7) that nothing declared, the address began in the line before.
-        let is_end = place.start == 0 && line > 0 && lines[line - 1].ends_with('=');
+        let is_end = is_end_of_line_above(lines, line, place.start);
         let Some(address) = address.filter(|_| !is_end) else {
             continue;
         };
@@ -71,6 +70,12 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
         }
     }
     found
+}
+
+/// Whether an address at `start` of a line began in the line above: at a soft line break of quoted-printable (RFC 2045 section 6.7) that
+/// nothing declared.
+pub(super) fn is_end_of_line_above(lines: &[&str], line: usize, start: usize) -> bool {
+    start == 0 && line > 0 && lines[line - 1].ends_with('=')
 }
 
 /// How the line names the address at `place`, and where the words about it start; none where it only mentions it.
