@@ -13,9 +13,9 @@ pub(crate) use text::{Candidate, candidates};
 
 /// A mail address (RFC 5321 `Mailbox`, RFC 6531 for UTF-8), without display name or angle brackets.
 ///
-/// The local part is kept as it was written, the domain is lower-cased and without the dot of the root. An `Address` holds no
-/// control characters, and no white space but for spaces in quotes, so it can be logged and compared; it still has to be
-/// percent-encoded for a URL and sanitised for a file name.
+/// The local part is kept as it was written, the domain is lower-cased and without the dot of the root. An `Address`
+/// holds no control characters, and no white space but for spaces in quotes, so it can be logged and compared; it
+/// still has to be percent-encoded for a URL and sanitised for a file name.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Address {
     text: String,
@@ -127,8 +127,8 @@ fn is_domain(domain: &str) -> bool {
             || idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::EMPTY).is_ok())
 }
 
-/// A domain as it is compared: in ASCII (A-labels, RFC 5890), in which a mail server without SMTPUTF8 writes every domain, in lower case, and
-/// without the dot of the root. What is no domain name in any script is only lower-cased.
+/// A domain as it is compared: in ASCII (A-labels, RFC 5890), in which a mail server without SMTPUTF8 writes every
+/// domain, in lower case, and without the dot of the root. What is no domain name in any script is only lower-cased.
 ///
 /// ```
 /// use bouncedemails::address::ascii_domain;

@@ -2,8 +2,9 @@
 
 use super::Address;
 
-/// The addresses in the value of a field such as `To`, folded or not, in their order; none where one of its entries is no address, as
-/// `anna,berta@example.com` may be one address that nobody quoted. Display names, comments and the names of groups are left out.
+/// The addresses in the value of a field such as `To`, folded or not, in their order; none where one of its entries is
+/// no address, as `anna,berta@example.com` may be one address that nobody quoted. Display names, comments and the
+/// names of groups are left out.
 ///
 /// ```
 /// use bouncedemails::address::in_list;

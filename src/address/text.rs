@@ -1,7 +1,7 @@
 //! Finds the addresses in running text, and never half of one: the half of `anna,berta@example.com` is somebody else.
 //!
-//! Between angle brackets stands one whole address or nobody. Elsewhere an address is whole where a blank, the end of the
-//! line, or punctuation that can't belong to it stands on both sides.
+//! Between angle brackets stands one whole address or nobody. Elsewhere an address is whole where a blank, the end of
+//! the line, or punctuation that can't belong to it stands on both sides.
 
 use super::Address;
 use memchr::{memchr, memchr2, memrchr, memrchr2};
@@ -18,8 +18,8 @@ pub(crate) struct Candidate {
 
 /// The addresses in running text, in their order.
 ///
-/// Only what looks like an address on the internet counts: the domain has a dot, or the address stands in angle brackets or is
-/// a literal. Quoted local parts and UTF-8 (RFC 6531) are read, punctuation around an address is not.
+/// Only what looks like an address on the internet counts: the domain has a dot, or the address stands in angle
+/// brackets or is a literal. Quoted local parts and UTF-8 (RFC 6531) are read, punctuation around an address is not.
 ///
 /// ```
 /// use bouncedemails::address::in_text;
@@ -292,7 +292,8 @@ fn ends_cleanly(domain: &str, after: &str) -> bool {
         .is_none_or(|end| !window[end..].starts_with('@'))
 }
 
-/// Whether a local part holds letters of a script that is written without blanks, so that words in front may run on into it.
+/// Whether a local part holds letters of a script that is written without blanks, so that words in front may run on
+/// into it.
 fn runs_on(local: &str) -> bool {
     !local.starts_with('"') && local.contains(is_unspaced)
 }
@@ -380,7 +381,8 @@ fn is_domain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || is_international(c)
 }
 
-/// Letters, marks and symbols beyond ASCII. Blanks and punctuation, which RFC 6531 would allow, stand around addresses instead.
+/// Letters, marks and symbols beyond ASCII. Blanks and punctuation, which RFC 6531 would allow, stand around addresses
+/// instead.
 fn is_international(c: char) -> bool {
     !c.is_ascii() && !c.is_whitespace() && !c.is_control() && !is_invisible(c) && !is_punctuation(c)
 }
@@ -407,8 +409,8 @@ fn is_unspaced(c: char) -> bool {
         && !is_punctuation(c)
 }
 
-/// The address that `text` is. Exim writes bytes beyond ASCII as `\\303\\266`; no address where a backslash outside of quotes stands for
-/// something else.
+/// The address that `text` is. Exim writes bytes beyond ASCII as `\\303\\266`; no address where a backslash outside of
+/// quotes stands for something else.
 fn parsed(text: &str) -> Option<Address> {
     if text.contains('\\') && !text.starts_with('"') {
         return unescaped(text)?.parse().ok();

@@ -1,7 +1,7 @@
 //! Delivery status notifications: RFC 3464, internationalised by RFC 6533, and what mail systems make of them.
 //!
-//! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
-//! by [`super::free_text`].
+//! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text
+//! part by [`super::free_text`].
 
 use super::diagnostic;
 use super::fields::{self, Field};
@@ -32,8 +32,8 @@ pub(super) struct Named {
     pub(super) unreadable: bool,
 }
 
-/// Whom the delivery status parts name. A single recipient that goes by a name of the receiver's own, or by none, is `only_to`: the
-/// one to whom the returned mail was sent.
+/// Whom the delivery status parts name. A single recipient that goes by a name of the receiver's own, or by none, is
+/// `only_to`: the one to whom the returned mail was sent.
 pub(super) fn recipients(
     mail: &Mail<'_>,
     only_to: Option<&Address>,
@@ -101,8 +101,8 @@ fn is_unreadable(group: &[&Field<'_>]) -> bool {
         && !names.any(|name| matches!(name, Written::Address(_)))
 }
 
-/// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some put one
-/// between the fields of the same recipient: so a recipient begins where it is named.
+/// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some
+/// put one between the fields of the same recipient: so a recipient begins where it is named.
 fn by_recipient<'a>(groups: &'a [Vec<Field<'a>>]) -> Vec<Vec<&'a Field<'a>>> {
     let mut recipients: Vec<Vec<&Field<'_>>> = Vec::new();
     for group in groups {

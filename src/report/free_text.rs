@@ -1,11 +1,11 @@
 //! Bounces in free text: which mail system wrote it, whom it names, and what it says of each.
 //!
-//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start with
-//! or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words about it
-//! ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
+//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start
+//! with or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words
+//! about it ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
 //!
-//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own than
-//! phrases have a parser of their own:
+//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own
+//! than phrases have a parser of their own:
 //!
 //! - [`dialogue`]: Sendmail, and systems that write as it does, put the SMTP dialogue into the text
 //! - [`aol`]: AOL names its members by their screen names
@@ -141,9 +141,9 @@ pub(super) fn read<'x>(
     })
 }
 
-/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an answer to a mail
-/// that it quotes, with something of its own in front and nothing returned. A forward is believed where it holds the fields of
-/// a report.
+/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an
+/// answer to a mail that it quotes, with something of its own in front and nothing returned. A forward is believed
+/// where it holds the fields of a report.
 fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'_>) -> bool {
     match sender.machine {
         Machine::Certain => true,
@@ -152,7 +152,8 @@ fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'
     }
 }
 
-/// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name half of it.
+/// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name
+/// half of it.
 fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Option<Vec<Address>> {
     let mut failed = mail.header.addresses("X-Failed-Recipients")?;
     if failed.len() > MAX_RECIPIENTS {
@@ -212,7 +213,8 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
     Some(recipient)
 }
 
-/// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of an address.
+/// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of
+/// an address.
 fn stands_for_itself(before: &str) -> bool {
     let word = before
         .trim_end()

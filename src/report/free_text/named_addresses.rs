@@ -72,8 +72,8 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
     found
 }
 
-/// Whether an address at `start` of a line began in the line above: at a soft line break of quoted-printable (RFC 2045 section 6.7) that
-/// nothing declared.
+/// Whether an address at `start` of a line began in the line above: at a soft line break of quoted-printable (RFC 2045
+/// section 6.7) that nothing declared.
 pub(super) fn is_end_of_line_above(lines: &[&str], line: usize, start: usize) -> bool {
     start == 0 && line > 0 && lines[line - 1].ends_with('=')
 }
