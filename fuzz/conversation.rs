@@ -2,6 +2,7 @@
 
 use bouncedemails::address::Address;
 use bouncedemails::config::{self, Protocol};
+use bouncedemails::intake::memory;
 use bouncedemails::intake::smtp::{Backend, Message, Reply, Settings, converse};
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -59,7 +60,7 @@ fn conversation(protocol: Protocol, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<
     let settings = Settings {
         max_message_size: 1000,
         protocol,
-        ..Settings::new(&config::Smtp::default()).unwrap()
+        ..Settings::new(&config::Smtp::default(), memory(0)).unwrap()
     };
     let mailbox = Mailbox::default();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -29,6 +29,7 @@ pub mod engine;
 pub mod intake;
 pub mod ledger;
 pub mod mail;
+pub mod memory;
 pub mod platform_server;
 pub mod policy;
 pub mod printable;

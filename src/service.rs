@@ -6,10 +6,10 @@
 use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
-use crate::engine::Engine;
-use crate::ledger::{InFlight, Ledger, Lock};
+use crate::engine::{Engine, InFlight};
+use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
-use crate::suspend::{Pace, Stop, Suspender};
+use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
 use std::sync::Arc;
@@ -26,22 +26,16 @@ const INBOX: usize = 1024;
 /// Under load, the ledger forgets tickets along with the next mails. After this it does so without any.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// A running engine, and a running suspender where this process may post.
+/// A running engine and a running suspender.
 pub struct Service {
     /// For whoever has something to look up or to forget.
     pub ledger: Ledger,
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
     engine: JoinHandle<()>,
-    posting: Option<Posting>,
-    printing: Printing,
-}
-
-/// The suspender, and the lock that lets it post.
-struct Posting {
     suspender: JoinHandle<()>,
     stop: Stop,
-    _lock: Lock,
+    printing: Printing,
 }
 
 /// How the suspender ends.
@@ -54,15 +48,14 @@ pub enum Ending {
 }
 
 impl Service {
-    /// Opens the ledger and starts the engine; with the lock that allows to post, the suspender as well. Once `give_up` is
-    /// cancelled, a storage fault is not waited out: mails are given back to whoever handed them in.
+    /// Opens the ledger and starts engine and suspender. Once `give_up` is cancelled, a storage fault is not waited out: mails are
+    /// given back to whoever handed them in.
     ///
     /// # Errors
     /// When the database or a platform's certificates can't be used, in words that say what to do.
     pub fn start(
         handler: Arc<Handler>,
         rules: Rules,
-        lock: Option<Lock>,
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
@@ -71,7 +64,7 @@ impl Service {
             ending.cancelled().await;
             in_a_hurry.hurry();
         });
-        let bell = Arc::new(Notify::new());
+        let wake_up = Arc::new(Notify::new());
         let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
         let archive = archive.map(Archive::new);
@@ -88,24 +81,15 @@ impl Service {
             ledger: ledger.clone(),
             in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
             archive,
-            bell: bell.clone(),
+            wake_up: wake_up.clone(),
             blocks: blocks.clone(),
             recording,
             shutdown: give_up,
         };
-        let posting = match lock {
-            Some(lock) => {
-                let pace = Pace::default();
-                let suspender = Suspender::new(&handler, ledger.clone(), bell, blocks, pace)?;
-                let stop = Stop::default();
-                Some(Posting {
-                    suspender: tokio::spawn(suspender.run(stop.clone())),
-                    stop,
-                    _lock: lock,
-                })
-            }
-            None => None,
-        };
+        let (schedule, clock) = (Schedule::default(), Clock::default());
+        let suspender = Suspender::new(&handler, ledger.clone(), wake_up, blocks, schedule, clock)?;
+        let stop = Stop::default();
+        let suspender = tokio::spawn(suspender.run(stop.clone()));
         let (inbox, deliveries) = mpsc::channel(INBOX);
         let runtime = Handle::current();
         let engine = tokio::task::spawn_blocking(move || engine.run(deliveries, &runtime));
@@ -114,7 +98,8 @@ impl Service {
             inbox,
             recording: is_recording,
             engine,
-            posting,
+            suspender,
+            stop,
             printing,
         })
     }
@@ -156,17 +141,26 @@ impl Service {
     pub async fn finish(self, ending: Ending) -> anyhow::Result<()> {
         drop(self.inbox);
         self.engine.await.context("the engine died")?;
-        if let Some(Posting {
-            suspender, stop, ..
-        }) = self.posting
-        {
-            match ending {
-                Ending::Soon => stop.soon.cancel(),
-                Ending::Tried => stop.tried.cancel(),
-            }
-            suspender.await.context("the suspender died")?;
+        match ending {
+            Ending::Soon => self.stop.soon.cancel(),
+            Ending::Tried => self.stop.tried.cancel(),
         }
+        self.suspender.await.context("the suspender died")?;
         tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
+}
+
+/// Tries every suspension that is due once, without taking any mail.
+///
+/// # Errors
+/// When the database or a platform's certificates can't be used, in words that say what to do.
+pub async fn post_due(handler: &Handler) -> anyhow::Result<()> {
+    let ledger = Ledger::open(&handler.dbfile)?;
+    let (blocks, schedule, clock) = (Blocks::default(), Schedule::default(), Clock::default());
+    let suspender = Suspender::new(handler, ledger, Arc::default(), blocks, schedule, clock)?;
+    let stop = Stop::default();
+    stop.tried.cancel();
+    suspender.run(stop).await;
+    Ok(())
 }

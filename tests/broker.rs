@@ -3,7 +3,7 @@
 mod support;
 
 use bouncedemails::config::{self, Amqp};
-use bouncedemails::intake::amqp;
+use bouncedemails::intake::{self, amqp};
 use bouncedemails::mail::{Delivery, Forget, Repeat, Ticket};
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
@@ -33,7 +33,8 @@ impl Intake {
         let (sender, inbox) = mpsc::channel(8);
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        let task = runtime().spawn(async move { amqp::run(&amqp, forget, sender, stop).await });
+        let task = runtime()
+            .spawn(async move { amqp::run(&amqp, forget, sender, intake::memory(0), stop).await });
         Intake {
             inbox,
             shutdown,
@@ -369,9 +370,17 @@ fn a_broker_that_is_away_is_said_once_and_when_it_is_back() {
     assert_eq!(warnings, 2, "{lines:#?}");
 }
 
+/// A queue's name, how it is declared, and what is said of it.
+type Case<'a> = (
+    &'a str,
+    QueueDeclareOptions,
+    &'a [(&'a str, &'a str)],
+    Option<&'a str>,
+);
+
 #[test]
-fn a_queue_that_would_not_survive_is_warned_of() {
-    let vhost = Broker::shared().vhost("volatile");
+fn a_queue_that_loses_mails_by_itself_is_told_of() {
+    let vhost = Broker::shared().vhost("losing");
     let durable = QueueDeclareOptions {
         durable: true,
         ..QueueDeclareOptions::default()
@@ -380,17 +389,54 @@ fn a_queue_that_would_not_survive_is_warned_of() {
         auto_delete: true,
         ..durable
     };
-    for (name, options, warning) in [
+    let quorum = ("x-queue-type", "quorum");
+    let classic = ("x-queue-type", "classic");
+    let elsewhere = ("x-dead-letter-exchange", "amq.fanout");
+    let limit = "error: The queue limited drops, without a word, a mail that was delivered more than 5 times";
+    let cases: [Case; 8] = [
         (
             "transient",
             QueueDeclareOptions::default(),
-            Some("is not durable"),
+            &[],
+            Some("warning: The queue transient is not durable"),
         ),
-        ("fleeting", auto_delete, Some("is auto-delete")),
-        ("lasting", durable, None),
-    ] {
+        (
+            "fleeting",
+            auto_delete,
+            &[],
+            Some("warning: The queue fleeting is auto-delete"),
+        ),
+        ("lasting", durable, &[], None),
+        ("lasting-too", durable, &[classic], None),
+        ("agreeing", durable, &[quorum], None),
+        (
+            "limited",
+            durable,
+            &[quorum, ("x-delivery-limit", "5")],
+            Some(limit),
+        ),
+        (
+            "kept-elsewhere",
+            durable,
+            &[quorum, ("x-delivery-limit", "5"), elsewhere],
+            None,
+        ),
+        (
+            "forgetful",
+            durable,
+            &[
+                classic,
+                ("x-message-ttl", "600000"),
+                ("x-max-priority", "3"),
+            ],
+            Some(
+                "error: The queue forgetful drops, without a word, mails that waited for too long (in ms): x-message-ttl is 600000.",
+            ),
+        ),
+    ];
+    for (name, options, arguments, expected) in cases {
         let queue = vhost.queue(name);
-        queue.declare(options, &[]);
+        queue.declare(options, arguments);
         let folder = temp_dir();
         let url = format!("url: {}", queue.url());
         let daemon = service(&folder, &[&url, &format!("queue: {name}")]);
@@ -400,14 +446,60 @@ fn a_queue_that_would_not_survive_is_warned_of() {
         // By then it has looked at the queue.
         daemon.wait_for("has 1 of 3");
         let said = daemon.stop().join("\n");
-        match warning {
-            Some(warning) => {
-                let warning = format!("warning: The queue {name} {warning}");
-                assert!(said.contains(&warning), "{said}");
-            }
-            None => assert!(!said.contains("warning"), "{said}"),
+        match expected {
+            Some(expected) => assert!(said.contains(expected), "{name}: {said}"),
+            None => assert!(
+                !said.contains("warning") && !said.contains("error"),
+                "{name}: {said}"
+            ),
         }
     }
+}
+
+#[test]
+fn a_mail_that_comes_back_again_and_again_is_told_of() {
+    let broker = Broker::shared();
+    let queue = broker.vhost("often").queue("mails");
+    let durable = QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    };
+    queue.declare(durable, &[("x-queue-type", "quorum")]);
+    queue.publish([soft_bounce("a@example.org", 1)]);
+    queue.return_times(3);
+    let folder = temp_dir();
+    let url = format!("url: {}", queue.url());
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    daemon.wait_for(
+        "error: A mail in the queue mails was delivered 3 times before and not acknowledged",
+    );
+    daemon.wait_for("a@example.org has 1 of 3");
+    daemon.stop();
+}
+
+#[test]
+fn mails_take_no_more_memory_than_there_is_for_them() {
+    const MAILS: u32 = 150;
+    let broker = Broker::start();
+    let queue = broker.vhost("heavy").durable_queue("mails");
+    let filler = "x".repeat(70) + "\r\n";
+    let mail = |number: u32| {
+        let mut mail = soft_bounce(&format!("heavy{number}@example.org"), number);
+        mail.extend(filler.repeat(9_000_000 / filler.len()).bytes());
+        mail
+    };
+    queue.publish((0..MAILS).map(mail));
+    let folder = temp_dir();
+    let url = format!("url: {}", queue.url());
+    let daemon = service(&folder, &[&url, "queue: mails"]);
+    for count in 1..=MAILS as usize {
+        daemon.wait_for_times("@example.org has 1 of 3", count);
+    }
+    queue.wait_until_empty();
+    let peak = daemon.peak_memory();
+    daemon.stop();
+    println!("{} MB at most", peak >> 20);
+    assert!(peak < 300 << 20, "{peak} bytes");
 }
 
 #[test]

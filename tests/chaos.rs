@@ -56,11 +56,31 @@ fn run(file: &Path) -> Daemon {
 
 #[test]
 fn the_service_is_killed_at_any_instant() {
-    let mut chaos = Chaos::new("killed", 2000, 10);
     let queue = Broker::shared().vhost("killed").durable_queue("mails");
+    kill_at_any_instant(&queue, Chaos::new("killed", 2000, 10));
+}
+
+/// As resources/setup_rabbitmq.sh makes it: more kills than RabbitMQ 4 delivers a mail of a quorum queue, unless it is told otherwise.
+#[test]
+fn the_service_is_killed_with_mails_of_a_quorum_queue_in_hand() {
+    let broker = Broker::shared();
+    let setup = format!("{}/resources/setup_rabbitmq.sh", env!("CARGO_MANIFEST_DIR"));
+    output_of(
+        broker
+            .command(setup)
+            .env("AMQP_VHOST", "quorum")
+            .env("AMQP_MTA_USER", "nobody")
+            .env("BOUNCEDEMAILS_ETC", broker.folder().join("etc")),
+        b"",
+    );
+    let queue = broker.vhost("quorum").queue("bouncedemails");
+    kill_at_any_instant(&queue, Chaos::new("quorum", 1000, 25));
+}
+
+fn kill_at_any_instant(queue: &Queue, mut chaos: Chaos) {
     let platform = Platform::start();
     let folder = temp_dir();
-    let configuration = configuration(&folder, &platform, &queue);
+    let configuration = configuration(&folder, &platform, queue);
     let file = configuration.write();
     queue.publish_named(chaos.load.mails());
     for _ in 0..chaos.times {

@@ -2,8 +2,7 @@
 
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
-use crate::intake::amqp;
-use crate::ledger::Lock;
+use crate::intake::{self, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -122,9 +121,8 @@ Next: bouncedemails classify FILE says what it makes of a bounce of yours;
 
 /// Takes one mail through the whole pipeline, until the platform has answered.
 async fn handle(handler: &Arc<Handler>, delivery: Delivery) -> anyhow::Result<()> {
-    let lock = Lock::take(&handler.dbfile)?;
     let give_up = CancellationToken::new();
-    let service = Service::start(handler.clone(), Rules::builtin(), Some(lock), give_up)?;
+    let service = Service::start(handler.clone(), Rules::builtin(), give_up)?;
     if service.inbox().send(delivery).await.is_err() {
         anyhow::bail!("the engine has died");
     }
@@ -204,7 +202,8 @@ async fn through_broker(
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.
-        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), stop).await;
+        let memory = intake::memory(0);
+        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), memory, stop).await;
         let options = QueueDeleteOptions::default();
         if let Err(error) = channel
             .queue_delete(amqp.queue.as_str().into(), options)

@@ -2,9 +2,9 @@
 
 use super::Common;
 use crate::config::{ConfigError, Listen, Loaded};
-use crate::intake::amqp;
 use crate::intake::smtp::{self, Listener};
-use crate::ledger::Lock;
+use crate::intake::{self, amqp};
+use crate::memory::MemoryBudget;
 use crate::service::{Ending, Service};
 use anyhow::anyhow;
 use sd_notify::NotifyState;
@@ -31,7 +31,7 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
 /// Whether `run` would refuse to start with this configuration.
 pub(super) fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     names_an_intake(loaded)?;
-    smtp_settings(loaded)?;
+    smtp_settings(loaded, &memory(loaded))?;
     super::rules(&loaded.config.handler)?;
     Ok(())
 }
@@ -57,13 +57,15 @@ pub(super) enum ListenBy {
 
 /// Runs what the configuration names until told to stop by SIGTERM or SIGINT.
 pub(super) fn serve(loaded: Loaded, listen_by: ListenBy) -> anyhow::Result<ExitCode> {
-    let smtp = smtp_settings(&loaded)?;
-    super::runtime()?.block_on(run_intakes(loaded, smtp, listen_by))
+    let memory = memory(&loaded);
+    let smtp = smtp_settings(&loaded, &memory)?;
+    super::runtime()?.block_on(run_intakes(loaded, smtp, memory, listen_by))
 }
 
 async fn run_intakes(
     loaded: Loaded,
     smtp: Option<(Listen, smtp::Settings)>,
+    memory: MemoryBudget,
     listen_by: ListenBy,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = cancelled_by_signal()?;
@@ -75,7 +77,6 @@ async fn run_intakes(
         return Ok(ExitCode::from(super::EX_USAGE));
     }
     let handler = Arc::new(loaded.config.handler.clone());
-    let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
     // Listens first: a port that is taken is said before anything runs.
     let smtp = match (smtp, handed_over) {
@@ -90,12 +91,12 @@ async fn run_intakes(
         ))?,
         (None, None) => None,
     };
-    let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
+    let service = Service::start(handler.clone(), rules, shutdown.clone())?;
     let forget = service.forget();
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {
         let (forget, inbox, shutdown) = (forget.clone(), service.inbox(), shutdown.clone());
-        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, shutdown).await });
+        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, memory, shutdown).await });
     }
     if let Some((listener, settings)) = smtp {
         let (shutdown, handler) = (shutdown.clone(), handler.clone());
@@ -118,12 +119,21 @@ async fn run_intakes(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What the mails of all intakes may take.
+fn memory(loaded: &Loaded) -> MemoryBudget {
+    let smtp = loaded.config.smtp.as_ref();
+    intake::memory(smtp.map_or(0, |smtp| smtp.max_message_size))
+}
+
 /// Where to serve SMTP and how, if that is configured. A certificate that can't be used is a fault of the configuration.
-fn smtp_settings(loaded: &Loaded) -> Result<Option<(Listen, smtp::Settings)>, ConfigError> {
+fn smtp_settings(
+    loaded: &Loaded,
+    memory: &MemoryBudget,
+) -> Result<Option<(Listen, smtp::Settings)>, ConfigError> {
     let Some(smtp) = &loaded.config.smtp else {
         return Ok(None);
     };
-    let settings = smtp::Settings::new(smtp);
+    let settings = smtp::Settings::new(smtp, memory.clone());
     let settings = settings.map_err(|error| loaded.fault(&error.keys(), error))?;
     Ok(Some((smtp.listen.clone(), settings)))
 }

@@ -6,6 +6,7 @@
 mod consume;
 mod fault;
 mod frames;
+mod queue;
 mod session;
 mod stream;
 mod tickets;
@@ -13,6 +14,7 @@ mod tickets;
 use crate::backoff::Backoff;
 use crate::config::Amqp;
 use crate::mail::{Delivery, Forget};
+use crate::memory::MemoryBudget;
 use consume::{End, Past};
 use fault::Fault;
 use session::Session;
@@ -31,7 +33,7 @@ const PAUSE: Backoff = Backoff {
 /// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Hands mails of the configured queue to `inbox` until `shutdown` is cancelled or nobody empties the inbox any more.
+/// Hands mails of the configured queue to `inbox`, as far as there is memory for them, until `shutdown` is cancelled or nobody empties the inbox any more.
 ///
 /// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
@@ -39,6 +41,7 @@ pub async fn run(
     amqp: &Amqp,
     forget: Forget,
     inbox: mpsc::Sender<Delivery>,
+    memory: MemoryBudget,
     shutdown: CancellationToken,
 ) {
     let mut tickets = Tickets::new(forget);
@@ -49,14 +52,12 @@ pub async fn run(
     loop {
         let opened = tokio::select! {
             () = shutdown.cancelled() => return,
-            opened = Session::open(amqp) => opened,
+            opened = Session::open(amqp, &memory, first) => opened,
         };
         let (fault, stragglers) = match opened {
             Ok(session) => {
                 outage.over(amqp, session.waiting);
-                if std::mem::take(&mut first) {
-                    session.warn_if_volatile(amqp).await;
-                }
+                first = false;
                 let since = Instant::now();
                 let end =
                     consume::consume(session, amqp, &inbox, &mut tickets, past, &shutdown).await;

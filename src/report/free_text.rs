@@ -79,7 +79,8 @@ pub(super) fn read<'x>(
     }
     let failed = failed_header(mail, limits);
     let in_header = failed.as_ref().is_none_or(|failed| !failed.is_empty());
-    let suspicious = sender.is_daemon || sender.subject.is_some();
+    let begins_as_one = sender.machine == Machine::Certain && signs.leads;
+    let suspicious = sender.is_daemon || sender.subject.is_some() || begins_as_one;
     let certain = in_header || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
     if !certain && !suspicious || somebody_else && !in_header {
@@ -114,7 +115,7 @@ pub(super) fn read<'x>(
                 .map(|(line, member)| merge::fresh(member, signs, Some(line))),
         );
     }
-    if recipients.is_empty() && !unreadable && sender.is_mail_system() {
+    if recipients.is_empty() && !unreadable && (sender.is_mail_system() || certain && suspicious) {
         recipients.extend(mentioned(mail, &text, signs));
     }
     recipients::take_explanation(&mut recipients, &text.lines);

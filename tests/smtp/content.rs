@@ -1,7 +1,7 @@
 //! DATA: where a mail ends, and who tries to make it end elsewhere.
 
-use crate::server::{Mood, Server};
-use bouncedemails::intake::smtp::Room;
+use crate::server::{Client, Mood, Server};
+use bouncedemails::memory::MemoryBudget;
 
 #[test]
 fn nothing_can_be_smuggled_behind_a_false_end() {
@@ -88,7 +88,7 @@ fn a_mail_that_is_too_large_is_refused_at_its_end_and_the_next_one_taken() {
 
 #[test]
 fn what_clients_fill_together_is_bounded() {
-    let server = Server::with(|settings| settings.room = Room::new(100_000));
+    let server = Server::with(|settings| settings.memory = MemoryBudget::new(200_000));
     let line = format!("{}\r\n", "x".repeat(998));
     server.mailbox.set(Mood::Hold);
     let mut first = server.envelope();
@@ -101,7 +101,7 @@ fn what_clients_fill_together_is_bounded() {
     second.asks(".", "452 4.3.1 ");
     server.mailbox.set(Mood::Take);
     first.expect("250 2.0.0 Taken");
-    // The mailbox gives its room back with its mails.
+    // The mailbox gives the memory back with its mails.
     server.mailbox.clear();
     second.envelope();
     second.asks("DATA", "354 ");
@@ -129,4 +129,24 @@ fn half_a_mail_is_no_mail() {
     client.half_close();
     assert_eq!(client.rest(), "");
     assert!(server.mailbox.contents().is_empty());
+}
+
+#[test]
+fn one_address_can_not_fill_the_memory_of_all() {
+    let server = Server::with(|settings| {
+        settings.max_connections = 80;
+        settings.memory = MemoryBudget::new(1_000_000);
+    });
+    let line = format!("{}\r\n", "x".repeat(998));
+    // 33 mails of 60 kB, none of which ends, are twice the memory that there is.
+    let mut greedy: Vec<Client> = (0..33).map(|_| server.envelope()).collect();
+    let refused = greedy.iter_mut().filter_map(|client| {
+        client.send(format!("BDAT 60000\r\n{}", line.repeat(60)));
+        let reply = client.reply();
+        reply.starts_with("452 4.3.1 ").then_some(())
+    });
+    assert!(refused.count() > 16);
+    let mut other = server.connect_from("127.0.0.2");
+    other.asks("EHLO mx.example.com", "250 ");
+    other.mail(&line.repeat(60));
 }

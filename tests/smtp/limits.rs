@@ -39,13 +39,21 @@ fn a_hundred_recipients_and_no_more() {
     for number in 0..100 {
         client.asks(&format!("RCPT TO:<r{number}@openhpi.de>"), "250 2.1.5 ");
     }
-    // The client is to bring the others with the next mail: that is no error (RFC 5321, 4.5.3.1.10).
-    for number in 100..200 {
+    // The client is to bring the others with the next mail (RFC 5321, 4.5.3.1.10); one that does not listen is sent off in the end.
+    for number in 100..119 {
         client.asks(&format!("RCPT TO:<r{number}@openhpi.de>"), "452 4.5.3 ");
     }
     client.asks("DATA", "354 ");
     client.asks("x\r\n.", "250 2.0.0 Taken");
     assert_eq!(server.mailbox.recipients()[0].len(), 100);
+    client.asks("MAIL FROM:<>", "250 ");
+    for _ in 0..100 {
+        client.asks("RCPT TO:<r@openhpi.de>", "250 2.1.5 ");
+    }
+    for _ in 0..20 {
+        client.asks("RCPT TO:<r@openhpi.de>", "452 4.5.3 ");
+    }
+    client.is_sent_off("421 4.7.0 Too many errors");
 }
 
 #[test]
@@ -69,6 +77,17 @@ fn too_many_commands_without_a_mail() {
     let mut client = server.connect();
     for _ in 0..20 {
         client.asks("NOOP", "250 ");
+    }
+    client.is_sent_off("421 4.7.0 Too many commands");
+}
+
+#[test]
+fn chunks_of_nothing_bring_no_mail_closer() {
+    let server = Server::start();
+    let mut client = server.envelope();
+    // EHLO was the first such command.
+    for _ in 0..19 {
+        client.asks("BDAT 0", "250 ");
     }
     client.is_sent_off("421 4.7.0 Too many commands");
 }

@@ -2,9 +2,11 @@
 
 use bouncedemails::address::Address;
 use bouncedemails::intake::smtp::{
-    Backend, Listener, Message, Protocol, Reply, Room, Settings, Timeouts, converse, serve,
+    Backend, Listener, Message, Protocol, Reply, Settings, Timeouts, converse, serve,
 };
+use bouncedemails::memory::MemoryBudget;
 use parking_lot::{Condvar, Mutex};
+use rustix::net::{self, AddressFamily, SocketType};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -63,6 +65,17 @@ impl Server {
         client
     }
 
+    /// A client that has read the greeting, and comes from another address of this machine.
+    pub fn connect_from(&self, address: &str) -> Client {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let ours = SocketAddr::new(address.parse().unwrap(), 0);
+        net::bind(&socket, &ours).unwrap();
+        net::connect(&socket, &self.address).unwrap();
+        let mut client = Client::new(TcpStream::from(socket));
+        client.expect("220 ");
+        client
+    }
+
     /// A client that has said EHLO.
     pub fn hello(&self) -> Client {
         let mut client = self.connect();
@@ -91,7 +104,7 @@ fn settings() -> Settings {
         allow: vec!["127.0.0.0/8".parse().unwrap()],
         max_connections: 20,
         max_message_size: 100_000,
-        room: Room::new(1_000_000),
+        memory: MemoryBudget::new(1_000_000),
         max_recipients: 100,
         max_errors: 20,
         max_idle_commands: 20,

@@ -1,7 +1,10 @@
 //! A private RabbitMQ on free ports, with its own folders, cookie and name service.
 
 use super::{Guarded, PATIENCE, eventually, free_port, output_of, temp_dir};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions,
+    QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use parking_lot::Mutex;
@@ -308,7 +311,11 @@ impl Queue<'_> {
     pub fn declare(&self, options: QueueDeclareOptions, arguments: &[(&str, &str)]) {
         let mut table = FieldTable::default();
         for (name, value) in arguments {
-            table.insert((*name).into(), AMQPValue::LongString((*value).into()));
+            let value = match value.parse() {
+                Ok(number) => AMQPValue::LongInt(number),
+                Err(_) => AMQPValue::LongString((*value).into()),
+            };
+            table.insert((*name).into(), value);
         }
         self.on_a_channel(async |channel| {
             channel
@@ -369,6 +376,22 @@ impl Queue<'_> {
                 .wait_for_confirms()
                 .await
                 .expect("the broker confirms");
+        });
+    }
+
+    /// Takes a message and gives it back, so many times.
+    pub fn return_times(&self, times: usize) {
+        self.on_a_channel(async |channel| {
+            for _ in 0..times {
+                let options = BasicGetOptions::default();
+                let message = channel.basic_get(self.name.as_str().into(), options).await;
+                let message = message.expect("the queue exists").expect("a message");
+                let back = BasicNackOptions {
+                    multiple: false,
+                    requeue: true,
+                };
+                message.nack(back).await.expect("the broker takes it back");
+            }
         });
     }
 

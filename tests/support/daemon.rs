@@ -128,6 +128,16 @@ impl Daemon {
         self.process.id()
     }
 
+    /// The most memory that it had so far, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the daemon runs");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let words = line.map(|line| line.split_ascii_whitespace().nth(1));
+        let kilobytes: Option<u64> = words.flatten().and_then(|word| word.parse().ok());
+        kilobytes.expect("the system says it") << 10
+    }
+
     /// It does nothing any more; the kernel still takes in what is sent to it.
     pub fn freeze(&self) {
         self.process.signal(Signal::STOP);

@@ -1,15 +1,17 @@
 //! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
 
 use super::fault::Fault;
-use super::frames::MESSAGE_ID;
+use super::frames::{DELIVERY_COUNT, MESSAGE_ID};
+use super::queue::Redelivered;
 use super::session::Session;
 use super::tickets::Tickets;
 use crate::config::Amqp;
 use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::memory::Memory;
 use futures_util::StreamExt;
-use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, DeliveryTag};
+use lapin::{BasicProperties, message};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
@@ -47,17 +49,21 @@ type Answer = (DeliveryTag, Settled);
 
 /// Consumes until told to stop or the connection is lost.
 pub(super) async fn consume(
-    session: Session,
+    mut session: Session,
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     tickets: &mut Tickets,
     past: Past,
     shutdown: &CancellationToken,
 ) -> End {
-    let consumer = session.consumer.clone();
+    let deliveries = Deliveries {
+        consumer: session.consumer.clone(),
+        arrivals: session.arrivals.take(),
+        redelivered: Redelivered::default(),
+    };
     let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
-        let feeding = feed(&session, consumer, amqp, inbox, sender, past, shutdown);
+        let feeding = feed(&session, deliveries, amqp, inbox, sender, past, shutdown);
         let settling = settle(&session, amqp, &mut answers, tickets);
         tokio::pin!(feeding, settling);
         tokio::select! {
@@ -104,10 +110,31 @@ impl Stragglers {
     }
 }
 
+/// What the broker delivers.
+struct Deliveries {
+    consumer: lapin::Consumer,
+    arrivals: Option<mpsc::UnboundedReceiver<Memory>>,
+    redelivered: Redelivered,
+}
+
+impl Deliveries {
+    /// The next one, with the memory that it takes.
+    async fn next(&mut self) -> (Option<lapin::Result<message::Delivery>>, Option<Memory>) {
+        let delivery = self.consumer.next().await;
+        // It was put there before the delivery could be read.
+        let arrivals = self
+            .arrivals
+            .as_mut()
+            .filter(|_| matches!(delivery, Some(Ok(_))));
+        let memory = arrivals.and_then(|arrivals| arrivals.try_recv().ok());
+        (delivery, memory)
+    }
+}
+
 /// Hands mails to the engine, as fast as that takes them.
 async fn feed(
     session: &Session,
-    mut consumer: lapin::Consumer,
+    mut deliveries: Deliveries,
     amqp: &Amqp,
     inbox: &mpsc::Sender<Delivery>,
     answers: mpsc::UnboundedSender<Answer>,
@@ -125,18 +152,18 @@ async fn feed(
         // Room first: what is still in the consumer can go back at once.
         let next = async {
             let room = inbox.reserve().await.ok()?;
-            Some((room, consumer.next().await))
+            Some((room, deliveries.next().await))
         };
         let next = tokio::select! {
             biased;
             () = shutdown.cancelled() => None,
             next = next => next,
         };
-        let Some((room, delivery)) = next else {
+        let Some((room, (delivery, memory))) = next else {
             // A refusal means that the connection is gone, and with it the consumer.
             let _ = session
                 .channel
-                .basic_cancel(consumer.tag(), BasicCancelOptions::default())
+                .basic_cancel(deliveries.consumer.tag(), BasicCancelOptions::default())
                 .await;
             return Ok(());
         };
@@ -155,6 +182,9 @@ async fn feed(
         doubtful = doubtful.saturating_sub(1);
         let tag = delivery.delivery_tag;
         let id = id(&delivery.properties);
+        let vhost = &amqp.url.uri().vhost;
+        let times = times_delivered(&delivery.properties);
+        deliveries.redelivered.count(times, &amqp.queue, vhost);
         let answers = answers.clone();
         let mut mail = Mail::new(Source::Amqp(amqp.queue.clone()), delivery.data).named(id);
         mail.repeat = repeat;
@@ -162,6 +192,7 @@ async fn feed(
         room.send(Delivery {
             mail,
             receipt: Receipt::new(move |settled| {
+                drop(memory);
                 // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
                 let _ = answers.send((tag, settled));
             }),
@@ -177,6 +208,15 @@ fn id(properties: &BasicProperties) -> Option<String> {
     match properties.headers().as_ref()?.inner().get(MESSAGE_ID)? {
         AMQPValue::LongString(id) => Some(id.to_string()),
         _ => None,
+    }
+}
+
+/// How often a mail was delivered before, as a quorum queue says.
+fn times_delivered(properties: &BasicProperties) -> i64 {
+    let headers = properties.headers().as_ref();
+    match headers.and_then(|headers| headers.inner().get(DELIVERY_COUNT)) {
+        Some(AMQPValue::LongLongInt(times)) => *times,
+        _ => 0,
     }
 }
 

@@ -64,6 +64,10 @@ const MORE_FLAGS: u16 = 1;
 pub(super) struct Frames {
     /// What is still to come of a body frame, with its end mark: bodies pass through piece by piece.
     body: usize,
+    /// Whether what comes belongs to a message that lapin does not get to see.
+    skipping: bool,
+    /// The version that the broker says it is.
+    version: Option<String>,
 }
 
 /// What was done with the input.
@@ -78,17 +82,26 @@ pub(super) enum Step {
 }
 
 impl Frames {
-    /// Takes a frame, or a piece of a body, from `input` and appends to `output` what lapin may see of it.
+    /// Takes a frame, or a piece of a body, from `input` and appends to `output` what lapin may see of it. That is nothing of messages
+    /// whose delivery begins while they are not `wanted`.
     ///
     /// # Errors
     /// When no broker would send that.
-    pub fn pass(&mut self, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<Step> {
+    pub fn pass(
+        &mut self,
+        input: &mut BytesMut,
+        output: &mut BytesMut,
+        wanted: bool,
+    ) -> io::Result<Step> {
         if self.body > 0 {
             let length = self.body.min(input.len());
             if length == 0 {
                 return Ok(Step::Incomplete);
             }
-            output.unsplit(input.split_to(length));
+            let piece = input.split_to(length);
+            if !self.skipping {
+                output.unsplit(piece);
+            }
             self.body -= length;
             return Ok(Step::Passed);
         }
@@ -106,21 +119,66 @@ impl Frames {
         match kind {
             BODY => {
                 self.body = whole;
-                self.pass(input, output)
+                self.pass(input, output, wanted)
             }
             HEARTBEAT => Ok(pass(whole, input, output)),
             METHOD | HEADER if input.len() < whole => Ok(Step::Incomplete),
             METHOD => {
                 let frame = input.split_to(whole);
-                method(&frame, output)?;
+                self.method(&frame, output, wanted)?;
                 Ok(Step::Passed)
             }
             HEADER => {
                 let frame = input.split_to(whole);
-                content_header(&frame, output).map(Step::Announced)
+                match self.skipping {
+                    true => Ok(Step::Passed),
+                    false => content_header(&frame, output).map(Step::Announced),
+                }
             }
             _ => Err(strange(format!("a frame of the unknown type {kind}"))),
         }
+    }
+
+    /// The version that the broker said it is, once.
+    pub fn take_version(&mut self) -> Option<String> {
+        self.version.take()
+    }
+
+    /// A method as it came, but for tables and for the two names in a delivery that publishers choose.
+    fn method(&mut self, frame: &[u8], output: &mut BytesMut, wanted: bool) -> io::Result<()> {
+        let payload = payload(frame)?;
+        let mut rest = Reader(payload);
+        let id = rest.u16().zip(rest.u16());
+        self.skipping = id == Some(BASIC_DELIVER) && !wanted;
+        let changed = match id {
+            _ if self.skipping => return Ok(()),
+            Some(CONNECTION_START) => self.start(payload, rest),
+            Some(BASIC_DELIVER) => deliver(payload, rest),
+            Some((class, number)) if TABLES_OF_CLIENTS.contains(&(class, number)) => {
+                return Err(strange(format!("the method {class}.{number} of a client")));
+            }
+            _ => {
+                output.extend_from_slice(frame);
+                return Ok(());
+            }
+        };
+        let changed = changed.ok_or_else(|| strange("a method that ends too soon".to_owned()))?;
+        put_frame(frame, &changed, output);
+        Ok(())
+    }
+
+    /// Connection.Start without what the broker says of itself, of which the version is remembered.
+    fn start(&mut self, payload: &[u8], mut rest: Reader) -> Option<Vec<u8>> {
+        let _versions = rest.take(2)?;
+        let before = payload.len() - rest.0.len();
+        let mut version = None;
+        let _ = each_entry(Reader(rest.long()?), |entry| {
+            if entry.name == b"version" && entry.kind == b'S' {
+                version = Some(String::from_utf8_lossy(&entry.value[4..]).into_owned());
+            }
+        });
+        self.version = version;
+        Some([&payload[..before], &[0; 4], rest.0].concat())
     }
 }
 
@@ -130,35 +188,6 @@ fn pass(length: usize, input: &mut BytesMut, output: &mut BytesMut) -> Step {
     }
     output.unsplit(input.split_to(length));
     Step::Passed
-}
-
-/// A method as it came, but for tables and for the two names in a delivery that publishers choose.
-fn method(frame: &[u8], output: &mut BytesMut) -> io::Result<()> {
-    let payload = payload(frame)?;
-    let mut rest = Reader(payload);
-    let id = rest.u16().zip(rest.u16());
-    let changed = match id {
-        Some(CONNECTION_START) => start(payload, rest),
-        Some(BASIC_DELIVER) => deliver(payload, rest),
-        Some((class, number)) if TABLES_OF_CLIENTS.contains(&(class, number)) => {
-            return Err(strange(format!("the method {class}.{number} of a client")));
-        }
-        _ => {
-            output.extend_from_slice(frame);
-            return Ok(());
-        }
-    };
-    let changed = changed.ok_or_else(|| strange("a method that ends too soon".to_owned()))?;
-    put_frame(frame, &changed, output);
-    Ok(())
-}
-
-/// Connection.Start without the broker's description of itself.
-fn start(payload: &[u8], mut rest: Reader) -> Option<Vec<u8>> {
-    let _versions = rest.take(2)?;
-    let before = payload.len() - rest.0.len();
-    let _properties = rest.long()?;
-    Some([&payload[..before], &[0; 4], rest.0].concat())
 }
 
 /// Basic.Deliver with an empty exchange and routing key.
@@ -207,7 +236,16 @@ impl<'a> Used<'a> {
             }
         }
         if has(HEADERS) {
-            let _ = self.read_headers(Reader(rest.long()?));
+            let _ = each_entry(Reader(rest.long()?), |entry| {
+                let is_used = match entry.name {
+                    name if name == MESSAGE_ID.as_bytes() => entry.kind == b'S',
+                    name if name == DELIVERY_COUNT.as_bytes() => entry.kind == b'l',
+                    _ => false,
+                };
+                if is_used {
+                    self.headers.push(entry.whole);
+                }
+            });
         }
         for flag in [DELIVERY_MODE, PRIORITY] {
             if has(flag) {
@@ -221,26 +259,6 @@ impl<'a> Used<'a> {
         }
         if has(MESSAGE_ID_PROPERTY) {
             self.message_id = Some(rest.short()?).filter(|id| std::str::from_utf8(id).is_ok());
-        }
-        Some(())
-    }
-
-    /// Takes the headers in question, if their values are plain ones. Tables and arrays say how long they are, so what is in them
-    /// is passed over unread.
-    fn read_headers(&mut self, mut rest: Reader<'a>) -> Option<()> {
-        while !rest.0.is_empty() {
-            let entry = rest.0;
-            let name = rest.short()?;
-            let kind = rest.u8()?;
-            rest.value(kind)?;
-            let is_used = match name {
-                _ if name == MESSAGE_ID.as_bytes() => kind == b'S',
-                _ if name == DELIVERY_COUNT.as_bytes() => !matches!(kind, b'F' | b'A'),
-                _ => false,
-            };
-            if is_used {
-                self.headers.push(&entry[..entry.len() - rest.0.len()]);
-            }
         }
         Some(())
     }
@@ -261,6 +279,33 @@ impl<'a> Used<'a> {
         }
         [&flags.to_be_bytes()[..], &list].concat()
     }
+}
+
+/// One entry of a table.
+struct Entry<'a> {
+    whole: &'a [u8],
+    name: &'a [u8],
+    kind: u8,
+    /// As it was written, with its length where it has one.
+    value: &'a [u8],
+}
+
+/// Goes through a table. Tables and arrays in it say how long they are, so what is in them is passed over unread. None if it can't be
+/// read to its end.
+fn each_entry<'a>(mut rest: Reader<'a>, mut take: impl FnMut(Entry<'a>)) -> Option<()> {
+    while !rest.0.is_empty() {
+        let start = rest.0;
+        let (name, kind) = (rest.short()?, rest.u8()?);
+        let value = rest.0;
+        rest.value(kind)?;
+        take(Entry {
+            whole: &start[..start.len() - rest.0.len()],
+            name,
+            kind,
+            value: &value[..value.len() - rest.0.len()],
+        });
+    }
+    Some(())
 }
 
 /// What is between a frame's start and its end mark.
@@ -364,7 +409,7 @@ mod tests {
         let mut output = BytesMut::new();
         for piece in input.chunks(step) {
             waiting.extend_from_slice(piece);
-            while frames.pass(&mut waiting, &mut output)? != Step::Incomplete {}
+            while frames.pass(&mut waiting, &mut output, true)? != Step::Incomplete {}
         }
         assert!(waiting.is_empty(), "{waiting:?} is left");
         Ok(output.to_vec())
@@ -430,8 +475,38 @@ mod tests {
     #[test]
     fn the_size_of_a_message_is_told() {
         let mut input = BytesMut::from(&header(b"\x00\x00")[..]);
-        let step = Frames::default().pass(&mut input, &mut BytesMut::new());
+        let step = Frames::default().pass(&mut input, &mut BytesMut::new(), true);
         assert_eq!(step.unwrap(), Step::Announced(5));
+    }
+
+    #[test]
+    fn messages_that_are_not_wanted_are_left_out_whole() {
+        let delivery = frame(METHOD, b"\x00\x3c\x00\x3c\x00\0\0\0\0\0\0\0\x01\0\0\0");
+        let (flow, body) = (frame(METHOD, &[0, 20, 0, 20, 1]), frame(BODY, b"mail"));
+        let message = [&delivery[..], &header(b"\x00\x00"), &body].concat();
+        let mut input = BytesMut::from(&[&message[..], &flow, &message].concat()[..]);
+        let (mut frames, mut output) = (Frames::default(), BytesMut::new());
+        // What has begun is finished.
+        frames.pass(&mut input, &mut output, true).unwrap();
+        while frames.pass(&mut input, &mut output, false).unwrap() != Step::Incomplete {}
+        assert_eq!(output, [&message[..], &flow].concat()[..]);
+    }
+
+    #[test]
+    fn the_version_of_the_broker_is_told_and_the_rest_is_left_out() {
+        let start = |properties: &[u8]| {
+            let mut payload = vec![0, 10, 0, 10, 0, 9];
+            payload.put_u32(properties.len() as u32);
+            payload.extend(properties);
+            payload.extend(b"\x00\x00\x00\x05PLAIN\x00\x00\x00\x05en_US");
+            frame(METHOD, &payload)
+        };
+        let table = b"\x01aF\x00\x00\x00\x00\x07versionS\x00\x00\x00\x054.1.0";
+        let mut input = BytesMut::from(&start(table)[..]);
+        let (mut frames, mut output) = (Frames::default(), BytesMut::new());
+        frames.pass(&mut input, &mut output, true).unwrap();
+        assert_eq!(output, start(b"")[..]);
+        assert_eq!(frames.take_version().as_deref(), Some("4.1.0"));
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! One connection with its channel and its consumer: how it is opened and what the queue is like.
 
 use super::fault::{Fault, NOT_FOUND, code};
-use super::stream;
+use super::queue::Queue;
+use super::stream::{self, Filter};
 use crate::config::Amqp;
+use crate::memory::{Memory, MemoryBudget};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use std::time::Duration;
-use tracing::{info, warn};
+use tokio::sync::mpsc;
+use tracing::info;
 
 /// How long connecting may take, with name resolution, TLS and login.
 const OPENED_WITHIN: Duration = Duration::from_secs(30);
@@ -27,96 +30,60 @@ pub(super) struct Session {
     pub(super) consumer: Consumer,
     /// How many mails were waiting in the queue.
     pub(super) waiting: u32,
+    /// The memory of each delivery, in their order; taken by whoever consumes.
+    pub(super) arrivals: Option<mpsc::UnboundedReceiver<Memory>>,
 }
 
 impl Session {
-    /// Connects and begins to consume.
-    pub(super) async fn open(amqp: &Amqp) -> Result<Session, Fault> {
-        tokio::time::timeout(OPENED_WITHIN, Session::try_open(amqp))
-            .await
-            .unwrap_or(Err(Fault::NoAnswer(OPENED_WITHIN)))
+    /// Connects and begins to consume. At the first time it says how the queue loses mails by itself, if it does.
+    pub(super) async fn open(
+        amqp: &Amqp,
+        memory: &MemoryBudget,
+        first: bool,
+    ) -> Result<Session, Fault> {
+        tokio::time::timeout(
+            OPENED_WITHIN,
+            Session::try_open(amqp, memory.clone(), first),
+        )
+        .await
+        .unwrap_or(Err(Fault::NoAnswer(OPENED_WITHIN)))
     }
 
-    async fn try_open(amqp: &Amqp) -> Result<Session, Fault> {
+    async fn try_open(amqp: &Amqp, memory: MemoryBudget, first: bool) -> Result<Session, Fault> {
         let name = format!("bouncedemails@{}", host());
         let mut uri = amqp.url.uri().clone();
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         let properties = ConnectionProperties::default().with_connection_name(name.as_str().into());
-        let connection = stream::connect(uri, properties)
+        let Filter {
+            connection,
+            arrivals,
+            version,
+        } = stream::connect(uri, properties, memory)
             .await
             .map_err(Fault::Connecting)?;
-        match Session::consume(&connection, amqp, &name).await {
+        let vhost = &amqp.url.uri().vhost;
+        let consumed = async {
+            let (channel, waiting) = prepare(&connection, amqp).await?;
+            if first {
+                // Before mails come: answers wait behind them.
+                let queue = Queue::look(&connection, &amqp.queue).await;
+                queue.announce(&amqp.queue, vhost, version.as_deref());
+            }
+            let consumer = start(&channel, amqp, &name).await?;
+            Ok((channel, consumer, waiting))
+        };
+        match consumed.await {
             Ok((channel, consumer, waiting)) => Ok(Session {
                 connection,
                 channel,
                 consumer,
                 waiting,
+                arrivals: Some(arrivals),
             }),
             Err(fault) => {
                 close(&connection).await;
                 Err(fault)
             }
-        }
-    }
-
-    async fn consume(
-        connection: &Connection,
-        amqp: &Amqp,
-        name: &str,
-    ) -> Result<(Channel, Consumer, u32), Fault> {
-        let mut channel = connection.create_channel().await.map_err(Fault::Lost)?;
-        let waiting = match waiting(&channel, amqp).await {
-            Ok(waiting) => waiting,
-            Err(error) if code(&error) == Some(NOT_FOUND) => {
-                // The refusal closed the channel.
-                channel = connection.create_channel().await.map_err(Fault::Lost)?;
-                declare_durable(&channel, amqp)
-                    .await
-                    .map_err(Fault::Queue)?;
-                let queue = &amqp.queue;
-                info!("The broker had no queue {queue}; it was declared, durable.");
-                0
-            }
-            Err(error) => return Err(Fault::Queue(error)),
-        };
-        channel
-            .basic_qos(amqp.prefetch, BasicQosOptions::default())
-            .await
-            .map_err(Fault::Lost)?;
-        let consumer = channel
-            .basic_consume(
-                amqp.queue.as_str().into(),
-                name.into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-            .await
-            .map_err(Fault::Queue)?;
-        Ok((channel, consumer, waiting))
-    }
-
-    /// Warns of a queue that would not survive: one that is not durable, or that goes with its last consumer.
-    ///
-    /// AMQP has no question for that. But a broker refuses to declare an existing queue otherwise than it is, and says what differs.
-    pub(super) async fn warn_if_volatile(&self, amqp: &Amqp) {
-        let Ok(channel) = self.connection.create_channel().await else {
-            return;
-        };
-        let Err(error) = declare_durable(&channel, amqp).await else {
-            return;
-        };
-        let (queue, text) = (&amqp.queue, error.to_string());
-        if text.contains("inequivalent arg 'durable'") {
-            warn!(
-                "The queue {queue} is not durable: a restart of the broker deletes it with all mails in it. To mend it, stop this \
-                 service when the queue is empty, delete the queue (rabbitmqctl delete_queue {queue}), and start the service again, \
-                 which declares it durable."
-            );
-        } else if text.contains("inequivalent arg 'auto_delete'") {
-            warn!(
-                "The queue {queue} is auto-delete: the broker deletes it with all mails in it when this service stops. To mend it, \
-                 stop this service when the queue is empty, and start it again, which declares it durable."
-            );
         }
     }
 
@@ -130,6 +97,43 @@ impl Session {
     pub(super) async fn close(&self) -> bool {
         close(&self.connection).await
     }
+}
+
+/// A channel, and how many mails are waiting in the queue, which is declared if there is none.
+async fn prepare(connection: &Connection, amqp: &Amqp) -> Result<(Channel, u32), Fault> {
+    let channel = connection.create_channel().await.map_err(Fault::Lost)?;
+    match waiting(&channel, amqp).await {
+        Ok(waiting) => Ok((channel, waiting)),
+        Err(error) if code(&error) == Some(NOT_FOUND) => {
+            // The refusal closed the channel.
+            let channel = connection.create_channel().await.map_err(Fault::Lost)?;
+            declare_durable(&channel, amqp)
+                .await
+                .map_err(Fault::Queue)?;
+            let queue = &amqp.queue;
+            info!("The broker had no queue {queue}; it was declared, durable.");
+            Ok((channel, 0))
+        }
+        Err(error) => Err(Fault::Queue(error)),
+    }
+}
+
+/// Lets the broker deliver.
+async fn start(channel: &Channel, amqp: &Amqp, name: &str) -> Result<Consumer, Fault> {
+    channel
+        .basic_qos(amqp.prefetch, BasicQosOptions::default())
+        .await
+        .map_err(Fault::Lost)?;
+    let options = BasicConsumeOptions::default();
+    channel
+        .basic_consume(
+            amqp.queue.as_str().into(),
+            name.into(),
+            options,
+            FieldTable::default(),
+        )
+        .await
+        .map_err(Fault::Queue)
 }
 
 /// How many mails are waiting in the queue; an error of the channel if there is no such queue.

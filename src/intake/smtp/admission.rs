@@ -1,6 +1,7 @@
 //! Who may connect, and how many at a time.
 
 use super::reply::{self, Reply};
+use crate::memory::network_of;
 use ipnet::IpNet;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -20,6 +21,7 @@ pub(super) struct Admission {
 #[derive(Debug, Default)]
 struct Present {
     total: usize,
+    /// By [`network_of`] the address.
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -47,6 +49,7 @@ impl Admission {
         {
             return Err(reply::NOT_ALLOWED);
         }
+        let address = address.map(network_of);
         let mut present = self.present.lock();
         if present.total >= self.max {
             return Err(reply::TOO_MANY_CONNECTIONS);

@@ -2,8 +2,8 @@
 
 use super::connection::Connection;
 use super::reply::Reply;
-use super::room::Reserved;
 use crate::address::Address;
+use crate::memory::Memory;
 use std::sync::Arc;
 
 /// A mail with its envelope, as far as anybody needs it.
@@ -15,8 +15,8 @@ pub struct Message {
     pub recipients: Vec<Address>,
     /// The mail as it came, but for the dots that DATA adds.
     pub content: Vec<u8>,
-    /// The room that the content takes, to be kept as long as the content is.
-    pub reserved: Reserved,
+    /// The memory that the content takes, to be kept as long as the content is.
+    pub memory: Memory,
 }
 
 /// What is done with mail.

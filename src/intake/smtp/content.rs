@@ -6,25 +6,23 @@
 //! sloppy mail that it returns.
 
 use super::reply::{self, Reply};
-use super::room::{Reserved, Room};
+use crate::memory::Memory;
 use memchr::memchr;
 
-/// The bytes of a mail, up to a limit and as far as there is room.
+/// The bytes of a mail, up to a limit and as far as there is memory.
 #[derive(Debug)]
 pub(super) struct Content {
     kept: Result<Vec<u8>, Reply>,
     limit: usize,
-    room: Room,
-    reserved: Reserved,
+    memory: Memory,
 }
 
 impl Content {
-    pub fn new(limit: usize, room: Room) -> Content {
+    pub fn new(limit: usize, memory: Memory) -> Content {
         Content {
             kept: Ok(Vec::new()),
             limit,
-            room,
-            reserved: Reserved::default(),
+            memory,
         }
     }
 
@@ -40,7 +38,7 @@ impl Content {
         if length > bytes.capacity() {
             // Twice as much each time, so that a large mail is not copied over and over.
             let capacity = length.max(2 * bytes.capacity()).min(self.limit);
-            if !self.room.extend(&mut self.reserved, capacity) {
+            if !self.memory.extend(capacity) {
                 return self.give_up(reply::NO_ROOM);
             }
             bytes.reserve_exact(capacity - bytes.len());
@@ -50,7 +48,7 @@ impl Content {
 
     fn give_up(&mut self, why: Reply) {
         self.kept = Err(why);
-        self.reserved = Reserved::default();
+        self.memory.clear();
     }
 
     /// Why it was given up, if it was.
@@ -58,9 +56,9 @@ impl Content {
         self.kept.as_ref().err()
     }
 
-    /// The bytes with the room that they take, or why they were given up.
-    pub fn finish(self) -> Result<(Vec<u8>, Reserved), Reply> {
-        self.kept.map(|bytes| (bytes, self.reserved))
+    /// The bytes with the memory that they take, or why they were given up.
+    pub fn finish(self) -> Result<(Vec<u8>, Memory), Reply> {
+        self.kept.map(|bytes| (bytes, self.memory))
     }
 }
 
@@ -131,6 +129,9 @@ impl DotReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::{MemoryBudget, Owner};
+
+    const OWNER: Owner = Owner::Part("test");
 
     /// Content and rest, read in pieces of `step` bytes; none without an end.
     fn read(input: &[u8], step: usize) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -201,7 +202,7 @@ mod tests {
     }
 
     fn content(limit: usize) -> Content {
-        Content::new(limit, Room::new(1 << 20))
+        Content::new(limit, MemoryBudget::new(1 << 20).nothing(OWNER))
     }
 
     #[test]
@@ -219,20 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_room_nothing_is_kept_until_there_is_room_again() {
-        let room = Room::new(100_000);
-        let new = || Content::new(usize::MAX, room.clone());
+    fn beyond_the_memory_nothing_is_kept_until_there_is_some_again() {
+        let budget = MemoryBudget::new(200_000);
+        let new = || Content::new(usize::MAX, budget.nothing(OWNER));
         let (mut first, mut second) = (new(), new());
         first.push(&[b'x'; 60_000]);
         second.push(&[b'x'; 30_000]);
         second.push(&[b'x'; 30_000]);
         assert_eq!(second.refusal(), Some(&reply::NO_ROOM));
-        let (bytes, reserved) = first.finish().unwrap();
+        let (bytes, memory) = first.finish().unwrap();
         assert_eq!(bytes.len(), 60_000);
         let mut third = new();
         third.push(&bytes);
         assert_eq!(third.refusal(), Some(&reply::NO_ROOM));
-        drop(reserved);
+        drop(memory);
         let mut fourth = new();
         fourth.push(&bytes);
         assert_eq!(fourth.refusal(), None);

@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 /// So much of a refused line is shown in the log, in bytes.
 const SHOWN: usize = 200;
 
+/// So many refusals of one connection are logged, one line each: whoever sends mails between them may go on for ever.
+const MOST_REFUSALS_LOGGED: u32 = 100;
+
 /// How a server is stopped: in two steps, so that what is under way can end.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Stop {
@@ -43,6 +46,8 @@ pub(super) struct Conversation<'a, B: Backend> {
     pub(super) errors: u32,
     /// Commands that bring no mail closer since the last one that was taken.
     pub(super) idle_commands: u32,
+    /// How many refusals of this connection are in the log.
+    refusals: u32,
     /// Mails whose 250 the client may not have seen yet.
     pub(super) unproven: Vec<B::Note>,
 }
@@ -85,6 +90,7 @@ impl<'a, B: Backend> Conversation<'a, B> {
             transaction: None,
             errors: 0,
             idle_commands: 0,
+            refusals: 0,
             unproven: Vec::new(),
         }
     }
@@ -156,19 +162,23 @@ impl<'a, B: Backend> Conversation<'a, B> {
 
     fn answer(&mut self, reply: &Reply, line: &[u8]) {
         if !reply.is_positive() {
-            let line = line.trim_ascii_end();
-            let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
-            tracing::info!(
-                "SMTP client {} was told: {reply} (to: {})",
-                self.connection,
-                Printable(&line)
-            );
-            // The others are to come again (RFC 5321, 4.5.3.1.10).
-            if *reply != reply::TOO_MANY_RECIPIENTS {
-                self.errors += 1;
-            }
+            self.log_refusal(reply, line);
+            self.errors += 1;
         }
         self.wire.say(reply);
+    }
+
+    fn log_refusal(&mut self, reply: &Reply, line: &[u8]) {
+        self.refusals = self.refusals.saturating_add(1);
+        let client = &self.connection;
+        if self.refusals <= MOST_REFUSALS_LOGGED {
+            let line = line.trim_ascii_end();
+            let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
+            let line = Printable(&line);
+            tracing::info!("SMTP client {client} was told: {reply} (to: {line})");
+        } else if self.refusals == MOST_REFUSALS_LOGGED + 1 {
+            tracing::info!("What SMTP client {client} is refused from here on is not in the log.");
+        }
     }
 
     /// The next line with its line break. Of one that is too long, only a beginning that is too long as well.
@@ -240,6 +250,10 @@ impl<'a, B: Backend> Conversation<'a, B> {
             .map(Some);
         }
         match command {
+            Command::Bdat {
+                size: 0,
+                last: false,
+            } => self.idle_commands += 1,
             Command::Mail { .. } | Command::Rcpt(_) | Command::Data | Command::Bdat { .. } => {}
             _ => self.idle_commands += 1,
         }

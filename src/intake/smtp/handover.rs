@@ -97,8 +97,8 @@ impl Backend for Handover {
         let delivery = Delivery {
             mail,
             receipt: Receipt::new(move |settled| {
-                // Also when nobody waits for the answer any more, a mail takes room as long as the engine has it.
-                drop(message.reserved);
+                // Also when nobody waits for the answer any more, a mail takes memory as long as the engine has it.
+                drop(message.memory);
                 // The client may have given up waiting.
                 let _ = answer.send(settled);
             }),
@@ -137,9 +137,9 @@ impl Backend for Handover {
 #[cfg(test)]
 mod tests {
     use super::super::connection::Connection;
-    use super::super::room::Reserved;
     use super::*;
     use crate::mail::Repeat;
+    use crate::memory::{MemoryBudget, Owner};
     use std::os::unix::net::UnixStream;
 
     #[tokio::test(start_paused = true)]
@@ -157,7 +157,7 @@ mod tests {
                 connection: connection.clone(),
                 recipients: Vec::new(),
                 content: b"a mail".to_vec(),
-                reserved: Reserved::default(),
+                memory: MemoryBudget::new(0).nothing(Owner::Part("test")),
             };
             assert_eq!(
                 handover.deliver(message).await.unwrap_err(),

@@ -4,7 +4,7 @@
 //!
 //! From the outside in: [`Listener`] (sockets) → `server` (who may come, how many, and the stop) → `conversation` (which command is in order) →
 //! [`Backend`], behind which the mail has a meaning: [`Handover`], with `twins` (is it one that came before?). Below the conversation: `wire` (bytes in and out),
-//! `command` (a line → what is asked), `content` (where a mail ends), [`Room`] (the memory it takes), `reply` (what is said), [`Tls`].
+//! `command` (a line → what is asked), `content` (where a mail ends), `reply` (what is said), [`Tls`].
 
 mod admission;
 mod backend;
@@ -16,7 +16,6 @@ mod descriptors;
 mod handover;
 mod listener;
 mod reply;
-mod room;
 mod server;
 mod tls;
 mod transfer;
@@ -29,13 +28,13 @@ pub use connection::Connection;
 pub use handover::{Handover, Note};
 pub use listener::{ListenError, Listener};
 pub use reply::Reply;
-pub use room::{Reserved, Room};
 pub use server::{converse, serve};
 pub use tls::{Tls, TlsError};
 pub use wire::{Io, Unread};
 
 use crate::config::{self, Handler};
 use crate::mail::{Delivery, Forget, Ticket};
+use crate::memory::MemoryBudget;
 use ipnet::IpNet;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -44,9 +43,6 @@ use tokio_util::sync::CancellationToken;
 /// For how long a client waits for its 250, should the engine be slow or find just now that it can't record, before it is asked to come again. Clients wait for
 /// 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken for so long.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
-
-/// How much memory mails may take together while they are read and recorded, unless a single one may be larger.
-const ROOM: usize = 64 * 1024 * 1024;
 
 /// How many tickets are forgotten at once.
 const FORGOTTEN_AT_ONCE: usize = 512;
@@ -97,8 +93,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// In bytes.
     pub max_message_size: usize,
-    /// For the mails of all clients together.
-    pub room: Room,
+    /// For mails while they are read and recorded.
+    pub memory: MemoryBudget,
     /// How many recipients a mail may have.
     pub max_recipients: usize,
     /// How many negative replies a client gets before it is sent off; counted from its last mail.
@@ -115,7 +111,7 @@ pub struct Settings {
 
 impl Settings {
     /// What the configuration says, and RFC 5321 for the rest.
-    pub fn new(config: &config::Smtp) -> Result<Settings, TlsError> {
+    pub fn new(config: &config::Smtp, memory: MemoryBudget) -> Result<Settings, TlsError> {
         let hostname = rustix::system::uname();
         Ok(Settings {
             hostname: hostname.nodename().to_string_lossy().into_owned(),
@@ -123,7 +119,7 @@ impl Settings {
             allow: config.allow.clone(),
             max_connections: config.max_connections,
             max_message_size: config.max_message_size,
-            room: Room::new(ROOM.max(config.max_message_size)),
+            memory,
             max_recipients: 100,
             max_errors: 20,
             max_idle_commands: 20,

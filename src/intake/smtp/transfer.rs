@@ -5,7 +5,11 @@ use super::backend::{Backend, Message};
 use super::content::{Content, DotReader};
 use super::conversation::{Conversation, End};
 use super::reply::{self, Reply};
+use crate::memory::Owner;
 use tokio::time::Instant;
+
+/// Whoever comes by the unix socket.
+const UNIX_SOCKET: Owner = Owner::Part("the unix socket");
 
 impl<B: Backend> Conversation<'_, B> {
     /// DATA: everything up to the line with the dot.
@@ -58,7 +62,9 @@ impl<B: Backend> Conversation<'_, B> {
     }
 
     fn content(&self) -> Content {
-        Content::new(self.settings.max_message_size, self.settings.room.clone())
+        let owner = self.connection.ip().map_or(UNIX_SOCKET, Owner::client);
+        let memory = self.settings.memory.nothing(owner);
+        Content::new(self.settings.max_message_size, memory)
     }
 
     pub(super) async fn refuse_chunk(&mut self, size: u64, reply: Reply) -> Result<Reply, End> {
@@ -97,12 +103,12 @@ impl<B: Backend> Conversation<'_, B> {
         let recipients = transaction.recipients.len();
         let reply = match content.finish() {
             Err(refusal) => refusal,
-            Ok((content, reserved)) => {
+            Ok((content, memory)) => {
                 let message = Message {
                     connection: self.connection.clone(),
                     recipients: transaction.recipients,
                     content,
-                    reserved,
+                    memory,
                 };
                 let settled = tokio::select! {
                     biased;
