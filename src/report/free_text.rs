@@ -2,7 +2,8 @@
 //!
 //! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start
 //! with or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words
-//! about it ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
+//! about it ([`block`], [`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it
+//! lacks.
 //!
 //! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own
 //! than phrases have a parser of their own:

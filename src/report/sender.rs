@@ -93,8 +93,8 @@ fn without_tags(subject: &str) -> &str {
 /// Headers that only mail systems and list managers put into mails of their own.
 const BOUNCE_HEADERS: [&str; 3] = ["X-Failed-Recipients", "X-Actual-Recipient", "X-MLServer"];
 
-/// Whether a machine sent the mail. `by_hand` is said of an answer or a forward, which is a person's even where a postmaster
-/// writes it.
+/// Whether a machine sent the mail. `by_hand` is said of an answer or a forward, which is a person's even where a
+/// postmaster writes it.
 fn machine(mail: &Mail<'_>, from: &str, is_daemon: bool, by_hand: bool) -> Machine {
     let header = &mail.header;
     let null_path = header
