@@ -179,7 +179,7 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
         "{address}{+x}@example.org",
         "'/**/OR/**/1=1--@example.org",
         "$HOME`id`|x&@example.org",
-        "a\\..\\b@example.org",
+        "\"a\\\\..\\\\b\"@example.org",
         &format!("{long}@example.org"),
     ];
     let mut log = String::new();
@@ -199,7 +199,7 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
         .map(|address| format!("/emails/{}/suspend", encoded(address)))
         .collect();
     let posted: BTreeSet<String> = platform.posts().into_iter().collect();
-    assert_eq!(posted, expected);
+    assert_eq!(posted, expected, "{log}");
     assert_eq!(configuration.history().len(), forged.len());
 
     // Headers that forge lines of the log, or speak to the terminal.

@@ -38,7 +38,7 @@ impl Words {
             let domain = domain_length(&rest[at + 1..]);
             let (before, after) = (&rest[..at - local], &rest[at + 1 + domain..]);
             let is_address = local > 0 && domain > 0;
-            let is_own = !is_address || own.is_empty() || is_one_of(&rest[at - local..at], own);
+            let is_own = !is_address || own.is_empty() || is_one_of(&rest[..at], local, own);
             let (before, after) = match (before.strip_suffix('<'), after.strip_prefix('>')) {
                 (Some(before), Some(after)) => (before, after),
                 _ => (before, after),
@@ -145,14 +145,14 @@ fn domain_length(after: &str) -> usize {
     after[..length].trim_end_matches(['.', '-']).len()
 }
 
-/// Whether a local part is one of `own`, with or without a tag: `anna+news` is `anna`. In front of it may stand what the
-/// reader of local parts took for a part of it: `rcpt=anna`.
-fn is_one_of(local: &str, own: &[String]) -> bool {
+/// Whether the local part at the end of `before`, `local` bytes long, is one of `own`, with or without a tag: `anna+news` is `anna`.
+/// It may begin later than the reader of local parts thought (`rcpt=anna`), or earlier (`'anna'`).
+fn is_one_of(before: &str, local: usize, own: &[String]) -> bool {
     let untagged = |local: &str| local.split('+').next().unwrap_or_default().to_owned();
     own.iter().any(|own| {
-        let front = local.strip_suffix(own.as_str());
+        let front = before.strip_suffix(own.as_str());
         front.is_some_and(|front| !front.ends_with(|c: char| c.is_alphanumeric()))
-            || untagged(local) == untagged(own)
+            || untagged(&before[before.len() - local..]) == untagged(own)
     })
 }
 
@@ -300,6 +300,8 @@ mod tests {
         assert_eq!(strange("550 5.1.1 <ANNA+x@b.example>: no"), (0, false));
         assert_eq!(strange("550 rcpt=anna@a.example: no"), (0, false));
         assert_eq!(strange("550 5.1.1 <johanna@a.example>: no"), (1, true));
+        let quoted = Words::of("550 5.1.1 <'anna'@a.example>: no", &["'anna'".to_owned()]);
+        assert!(!quoted.about_stranger);
         assert_eq!(strange("550 no: ask postmaster@a.example"), (1, false));
         assert_eq!(strange("550 @ <@>"), (0, false));
     }
