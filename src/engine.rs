@@ -65,6 +65,8 @@ pub struct Engine {
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
     pub shutdown: CancellationToken,
+    /// Once cancelled, mails that are not read yet are given back, too.
+    pub time_is_up: CancellationToken,
 }
 
 impl Engine {
@@ -80,7 +82,7 @@ impl Engine {
             rules: self.rules.clone(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
-        let readers = Readers::start(inbox, Box::new(judge))?;
+        let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
@@ -215,7 +217,7 @@ impl Reader for Judge {
             let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
             (report, diagnoses, decision)
         }));
-        match read {
+        let entry = match read {
             Ok((report, diagnoses, decision)) => Entry {
                 mail,
                 report: Some(report),
@@ -223,7 +225,12 @@ impl Reader for Judge {
                 decision,
             },
             Err(_) => unparsed(mail, "reading it panicked".to_owned()),
+        };
+        if entry.may_be_quarantined(&self.handler) {
+            // Here, in parallel: whoever records it has all others to record.
+            entry.mail.packed();
         }
+        entry
     }
 
     fn too_slow(&self, mail: Mail) -> Entry {

@@ -1,8 +1,8 @@
 //! Reading mails: in parallel, each for a bounded time, the large ones apart from the small ones.
 //!
-//! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, and a small
-//! mail never waits for one. Where a mail takes long all the same, another thread takes the place of the one that reads it. One that takes
-//! more time than any mail should is given up, and goes to quarantine. What is read is taken out in batches, in the order in which reading ended.
+//! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, which leave the
+//! processors to all others, and a small mail never waits for one. Where a small mail takes long all the same, another thread takes the
+//! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine.
 
 use super::Load;
 use crate::ledger::Entry;
@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// From this size on a mail is a large one. Bounces are smaller, unless they return a whole original with attachments.
 const LARGE: usize = 128 * 1024;
@@ -23,8 +24,11 @@ const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } els
 /// How often it is looked how long the mails that are being read have taken. One that is being read for so long is slow.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// So many threads may be reading slow mails beside those that read the others.
-const MOST_SLOW: usize = 16;
+/// So many threads of each lane may be reading slow mails beside those that read the others. Large mails take much memory to read.
+const MOST_SLOW: [usize; 2] = [16, 2];
+
+/// How much less of the processors the threads get that read large mails, as nice(1) counts: a tenth of what others get.
+const NICE: i32 = 10;
 
 /// What may be read and not yet recorded.
 const MOST_WAITING: Load = Load {
@@ -66,6 +70,8 @@ struct Shared {
     /// Something is being read.
     begun: Condvar,
     reader: Box<dyn Reader>,
+    /// Once cancelled, what is not read is given back.
+    give_back: CancellationToken,
 }
 
 #[derive(Default)]
@@ -79,8 +85,8 @@ struct State {
     load: Load,
     /// Nothing more will come.
     closed: bool,
-    /// How many threads read slow mails, and have others in their place.
-    slow: usize,
+    /// How many threads read slow mails, and have others in their place, by lane.
+    slow: [usize; 2],
     next: u64,
 }
 
@@ -103,13 +109,15 @@ enum Lane {
 }
 
 impl Readers {
-    /// Starts to read what comes out of an inbox, until every sender of it is gone.
+    /// Starts to read what comes out of an inbox, until every sender of it is gone. Once `give_back` is cancelled, whatever is not
+    /// read by then is given back to whoever handed it in.
     ///
     /// # Errors
     /// When the system gives no threads.
     pub fn start(
         mut inbox: mpsc::Receiver<Delivery>,
         reader: Box<dyn Reader>,
+        give_back: CancellationToken,
     ) -> std::io::Result<Readers> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -118,6 +126,7 @@ impl Readers {
             ready: Condvar::new(),
             begun: Condvar::new(),
             reader,
+            give_back,
         });
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for lane in [Lane::Small, Lane::Large] {
@@ -246,6 +255,10 @@ impl Shared {
     /// The work of a thread: reads the mails of its lane until there are no more, or another thread has taken its place.
     fn read_all(&self, lane: Lane) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        if lane == Lane::Large {
+            // What a system refuses here is no more than a courtesy to the others.
+            let _ = rustix::process::nice(NICE);
+        }
         while let Some((number, mail)) = self.begin(lane, thread) {
             let entry = self.reader.read(mail);
             let mut state = self.state.lock();
@@ -256,7 +269,7 @@ impl Shared {
                 self.ended(&mut state, (number, lane), entry, reading.delivery.receipt);
             }
             if replaced {
-                return state.slow -= 1;
+                return state.slow[lane as usize] -= 1;
             }
         }
     }
@@ -301,6 +314,21 @@ impl Shared {
         self.ready.notify_one();
     }
 
+    /// Gives back what waits and what is being read. The threads that read it find that out when they are done.
+    fn give_back(&self, state: &mut State) {
+        let waiting = state.queues.iter_mut().flat_map(std::mem::take);
+        let mut unread: Vec<Delivery> = waiting.collect();
+        for (_, reading) in state.reading.drain() {
+            state.slow[reading.lane as usize] += usize::from(!reading.replaced);
+            unread.push(reading.delivery);
+        }
+        for delivery in &unread {
+            state.load -= Load::unread(&delivery.mail);
+        }
+        self.room.notify_one();
+        self.ready.notify_all();
+    }
+
     /// Puts other threads in the place of those that read slow mails, and gives up mails that take too long.
     fn watch(self: &Arc<Self>) {
         loop {
@@ -315,16 +343,21 @@ impl Shared {
             std::thread::sleep(LOOK);
             let mut state = self.state.lock();
             let state = &mut *state;
+            if self.give_back.is_cancelled() {
+                self.give_back(state);
+            }
             let mut too_slow = Vec::new();
             for (number, reading) in &mut state.reading {
                 if reading.since.elapsed() < LOOK {
                     continue;
                 }
+                let slow = &mut state.slow[reading.lane as usize];
                 if !reading.replaced
-                    && state.slow < MOST_SLOW
+                    && *slow < MOST_SLOW[reading.lane as usize]
+                    && reading.is_to_be_replaced()
                     && self.start_thread(reading.lane).is_ok()
                 {
-                    state.slow += 1;
+                    *slow += 1;
                     reading.replaced = true;
                 }
                 if reading.replaced && reading.is_too_slow() {
@@ -346,6 +379,11 @@ impl Shared {
 }
 
 impl Reading {
+    /// Whether the mails behind it should not wait for its end: small ones that it delays, large ones that it would block.
+    fn is_to_be_replaced(&mut self) -> bool {
+        self.lane == Lane::Small || self.is_too_slow()
+    }
+
     /// Whether reading has taken more than its share of a processor. What it had to wait for one, as on a busy machine, is not its
     /// fault, nor that the machine was asleep.
     fn is_too_slow(&mut self) -> bool {
@@ -427,7 +465,12 @@ mod tests {
                 .try_send(Delivery { mail, receipt })
                 .expect("there is room");
         }
-        Readers::start(mails, Box::new(gate.clone())).expect("threads")
+        start(mails, gate)
+    }
+
+    fn start(mails: mpsc::Receiver<Delivery>, gate: &Gate) -> Readers {
+        let never = CancellationToken::new();
+        Readers::start(mails, Box::new(gate.clone()), never).expect("threads")
     }
 
     fn sizes(batch: Option<Vec<Read>>) -> Vec<usize> {
@@ -480,7 +523,7 @@ mod tests {
         let gate = Gate::default();
         let most = MOST_WAITING.bytes / LARGE;
         let (inbox, mails) = mpsc::channel(1);
-        let readers = Readers::start(mails, Box::new(gate.clone())).expect("threads");
+        let readers = start(mails, &gate);
         let send = std::thread::spawn(move || {
             for _ in 0..2 * most {
                 let mail = Mail::new(Source::Stdin, vec![b'x'; LARGE]);
@@ -502,6 +545,31 @@ mod tests {
         assert_eq!(read, 2 * most);
         assert_eq!(readers.0.state.lock().load, Load::default());
         send.join().expect("all was sent");
+    }
+
+    #[test]
+    fn what_is_not_read_when_time_is_up_is_given_back() {
+        let gate = Gate::default();
+        let (returned, given_back) = std::sync::mpsc::channel();
+        let (inbox, mails) = mpsc::channel(100);
+        for size in [1, LARGE, LARGE, LARGE, LARGE] {
+            let mail = Mail::new(Source::Stdin, vec![b'x'; size]);
+            let returned = returned.clone();
+            let receipt = Receipt::new(move |_| returned.send(size).expect("it is awaited"));
+            let delivery = Delivery { mail, receipt };
+            inbox.try_send(delivery).expect("there is room");
+        }
+        drop(inbox);
+        let time_is_up = CancellationToken::new();
+        let readers = Readers::start(mails, Box::new(gate.clone()), time_is_up.clone());
+        let readers = readers.expect("threads");
+        let batch = readers.next_batch(FEW);
+        assert_eq!(batch.as_ref().map(Vec::len), Some(1), "the small one");
+        time_is_up.cancel();
+        assert!(readers.next_batch(FEW).is_none(), "nothing else is read");
+        let back: Vec<usize> = given_back.try_iter().collect();
+        assert_eq!(back, [LARGE; 4]);
+        gate.open();
     }
 
     #[test]

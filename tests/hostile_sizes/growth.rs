@@ -72,7 +72,7 @@ const HEAD: &str = "From: MAILER-DAEMON@mail.example.org\nTo: no-reply@mydomain.
     Subject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\n";
 
 /// Where parsers read: what stands in front of the tokens, and behind them.
-const PLACES: [(&str, &str, &str); 14] = [
+pub const PLACES: [(&str, &str, &str); 14] = [
     (
         "a text",
         "\nThis is the mail system at host a.example.\n\n",
@@ -147,7 +147,7 @@ const FIELDS: [&str; 10] = [
 
 type Make = Box<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
 
-fn filled(front: &str, token: &str, back: &str, size: usize) -> Vec<u8> {
+pub fn filled(front: &str, token: &str, back: &str, size: usize) -> Vec<u8> {
     format!("{front}{}{back}", token.repeat(size / token.len())).into_bytes()
 }
 
