@@ -30,6 +30,7 @@
 //! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
+//! - [`trust`]: a report → whether it answers a mail of ours (pure)
 //! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
@@ -77,3 +78,4 @@ pub mod smtp_reply;
 pub mod suspend;
 #[cfg(feature = "service")]
 pub mod telemetry;
+pub mod trust;
