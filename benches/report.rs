@@ -4,6 +4,7 @@
 
 use bouncedemails::diagnosis::{Rules, diagnose};
 use bouncedemails::report;
+use bouncedemails::trust::{Clues, Day, Keys, Known, Proof, Secret};
 use mail_parser::MessageParser;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -46,10 +47,30 @@ fn main() {
             black_box(diagnose(recipient, &rules));
         }
     });
+    let keys = Keys::default();
+    let secrets = [Secret::new("not a secret, but a benchmark").expect("it is long enough")];
+    let trusted = best(&mails, |mail| {
+        let report = report::parse(mail);
+        let known = Known {
+            platform: "mydomain.de",
+            raw: mail,
+            envelope_recipients: &[],
+            keys: &keys,
+            secrets: &secrets,
+            today: Day(20_782),
+        };
+        let clues = Clues::find(&report, known);
+        for recipient in &report.recipients {
+            black_box(diagnose(recipient, &rules));
+            let proof: Proof = clues.about(&recipient.address);
+            black_box(proof);
+        }
+    });
     for (name, time) in [
         ("mail-parser", whole),
         ("report::parse", read),
         ("with diagnosis", diagnosed),
+        ("with trust", trusted),
     ] {
         let each = time.as_secs_f64() / mails.len().max(1) as f64;
         println!(
