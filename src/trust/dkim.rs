@@ -203,11 +203,11 @@ fn identity(message_id: Option<Cow<'_, str>>, signature: &Signature<'_>) -> Stri
 /// Why a signature does not fit.
 fn explained(signature: &Signature<'_>, fields: &[Field<'_>], is_whole: bool) -> Fault {
     let is_mark = |field: &Field<'_>| {
-        let begins = |mark: &&str| {
+        let begins = |mark: &str| {
             let start = field.name.get(..mark.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(mark.as_bytes()))
         };
-        REWRITERS.iter().any(|mark| begins(&mark))
+        REWRITERS.iter().any(|mark| begins(mark))
     };
     if !is_whole {
         Fault::Cut
