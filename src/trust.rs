@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use std::borrow::Cow;
+use std::fmt;
 
 /// How well one finding is backed by what only an answer to a mail of ours can hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,16 @@ pub enum Standing {
     Unproven,
     /// It claims to answer a mail of ours, and that can't be.
     Contradicted,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Standing::Proven => "proven",
+            Standing::Unproven => "unproven",
+            Standing::Contradicted => "contradicted",
+        })
+    }
 }
 
 /// What a proof was taken from.
