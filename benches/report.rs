@@ -2,9 +2,9 @@
 //!
 //! `cargo bench --bench report [FOLDER...]`; without folders it reads `tests/fixtures` and, where it is there, `../shared/corpus`.
 
-use bouncedemails::diagnosis::{Rules, diagnose};
+use bouncedemails::policy::{Known, Policy};
 use bouncedemails::report;
-use bouncedemails::trust::{Clues, Day, Keys, Known, Proof, Secret};
+use bouncedemails::verdict::{Knowledge, Verdict};
 use mail_parser::MessageParser;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn main() {
         bytes / mails.len().max(1)
     );
 
-    let rules = Rules::builtin();
+    let (knowledge, policy) = (Knowledge::builtin(), Policy::default());
     let parser = MessageParser::default();
     let whole = best(&mails, |mail| {
         black_box(parser.parse(mail));
@@ -41,36 +41,13 @@ fn main() {
     let read = best(&mails, |mail| {
         black_box(report::parse(mail));
     });
-    let diagnosed = best(&mails, |mail| {
-        let report = report::parse(mail);
-        for recipient in &report.recipients {
-            black_box(diagnose(recipient, &rules));
-        }
-    });
-    let keys = Keys::default();
-    let secrets = [Secret::new("not a secret, but a benchmark").expect("it is long enough")];
-    let trusted = best(&mails, |mail| {
-        let report = report::parse(mail);
-        let known = Known {
-            platform: "mydomain.de",
-            raw: mail,
-            envelope_recipients: &[],
-            keys: &keys,
-            secrets: &secrets,
-            today: Day(20_782),
-        };
-        let clues = Clues::find(&report, known);
-        for recipient in &report.recipients {
-            black_box(diagnose(recipient, &rules));
-            let proof: Proof = clues.about(&recipient.address);
-            black_box(proof);
-        }
+    let judged = best(&mails, |mail| {
+        black_box(Verdict::of(mail, Known::default(), &knowledge, &policy));
     });
     for (name, time) in [
         ("mail-parser", whole),
         ("report::parse", read),
-        ("with diagnosis", diagnosed),
-        ("with trust", trusted),
+        ("the verdict", judged),
     ] {
         let each = time.as_secs_f64() / mails.len().max(1) as f64;
         println!(
