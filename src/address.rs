@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+mod domains;
 mod list;
 mod text;
 
+pub use domains::Domains;
 pub use list::in_list;
 pub use text::in_text;
 pub(crate) use text::{Candidate, candidates};

@@ -1,8 +1,9 @@
 //! The labelled corpus beside the project (`../shared/corpus`), scored as `../shared/tools/score-corpus` does. Without that
 //! folder the test says so and passes: its mails are not ours to ship.
 
-use bouncedemails::cli::verdict::Verdict;
-use bouncedemails::diagnosis::{BounceType, Rules};
+use bouncedemails::diagnosis::BounceType;
+use bouncedemails::policy::{Known, Policy};
+use bouncedemails::verdict::{Knowledge, Verdict};
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,14 +122,16 @@ impl Score {
 
 fn got(verdict: &Verdict) -> Got {
     verdict
-        .recipients()
-        .map(|(recipient, diagnosis)| {
+        .findings
+        .iter()
+        .map(|finding| {
+            let diagnosis = &finding.diagnosis;
             let bounce_type = match diagnosis.bounce_type {
                 BounceType::Delayed => BounceType::Soft,
                 other => other,
             };
             let said = (bounce_type.word(), diagnosis.reason.word());
-            (recipient.address.key(), said)
+            (finding.recipient.address.key(), said)
         })
         .collect()
 }
@@ -144,12 +147,12 @@ fn the_corpus_is_read_as_labelled() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a label"))
         .collect();
-    let rules = Rules::builtin();
+    let (knowledge, policy) = (Knowledge::builtin(), Policy::default());
     let verdicts: Vec<Verdict> = labels
         .par_iter()
         .map(|label| {
             let raw = fs::read(folder.join(&label.file)).expect(&label.file);
-            Verdict::of(&raw, &rules)
+            Verdict::of(&raw, Known::default(), &knowledge, &policy)
         })
         .collect();
     let mut score = Score::default();

@@ -445,7 +445,6 @@ mod tests {
             Entry {
                 mail,
                 report: None,
-                diagnoses: Vec::new(),
                 decision,
             }
         }

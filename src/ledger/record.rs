@@ -10,7 +10,6 @@ use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
-use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
@@ -28,7 +27,7 @@ impl Ledger {
         // Before the database is locked, where that was not done by whoever read them.
         let kept = entries
             .iter()
-            .filter(|entry| entry.may_be_quarantined(handler));
+            .filter(|entry| entry.may_be_quarantined(handler.brake_per_mail));
         kept.for_each(|entry| _ = entry.mail.packed());
         let (recorded, pruned) = self.write_and_forget(|tx| {
             let mut batch = Batch {
@@ -52,10 +51,10 @@ impl Ledger {
 
 impl Entry {
     /// Whether recording it may put it into quarantine: then [`Mail::packed`](crate::mail::Mail::packed) is needed.
-    pub fn may_be_quarantined(&self, handler: &Handler) -> bool {
+    pub fn may_be_quarantined(&self, brake_per_mail: u32) -> bool {
         match &self.decision {
             Decision::Quarantine { .. } => true,
-            Decision::Act { rulings, .. } => may_be_held(self, rulings, handler),
+            Decision::Act { rulings, .. } => may_be_held(self, rulings, brake_per_mail),
             Decision::Ignore { .. } => false,
         }
     }
@@ -96,15 +95,15 @@ impl Batch<'_> {
             Decision::Act { platform, rulings } => {
                 let mut effects = Vec::with_capacity(rulings.len());
                 for ruling in rulings {
-                    let recipient = recipient(entry, ruling);
-                    let cause = cause(entry, ruling, recipient);
+                    let finding = ruling.finding.as_ref();
+                    let cause = cause(entry, ruling);
                     let effect = self.act(platform, ruling, &cause)?;
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
                         platform,
                         cause: &cause,
-                        reply_code: recipient.and_then(|recipient| recipient.reply_code),
+                        reply_code: finding.and_then(|finding| finding.recipient.reply_code),
                         evidence: &ruling.why,
                         source: &source,
                     };
@@ -127,7 +126,7 @@ impl Batch<'_> {
         let Decision::Act { platform, rulings } = &entry.decision else {
             return Ok(None);
         };
-        if !may_be_held(entry, rulings, self.handler) {
+        if !may_be_held(entry, rulings, self.handler.brake_per_mail) {
             return Ok(None);
         }
         let mut suspensions = 0;
@@ -146,7 +145,7 @@ impl Batch<'_> {
         Ok(policy::braked(
             suspensions,
             entry.mail.released,
-            self.handler,
+            self.handler.brake_per_mail,
         ))
     }
 
@@ -165,8 +164,8 @@ impl Batch<'_> {
 }
 
 /// Whether a mail names enough addresses for the brake, should all of them be suspended.
-fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
-    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
+fn may_be_held(entry: &Entry, rulings: &[Ruling], brake_per_mail: u32) -> bool {
+    policy::braked(rulings.len(), entry.mail.released, brake_per_mail).is_some()
 }
 
 fn suspend(
@@ -185,23 +184,25 @@ fn suspend(
     Ok(effect)
 }
 
-/// The recipient of the report that a ruling is about; none for a complaint.
-fn recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Recipient> {
-    entry.report.as_ref()?.recipients.get(ruling.diagnosis?)
-}
-
 /// Why a ruling was made, as it is stored.
-fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause {
-    let diagnosis = ruling.diagnosis.and_then(|at| entry.diagnoses.get(at));
-    let report = entry.report.as_ref();
-    let complaint = || "complaint".to_owned();
+fn cause(entry: &Entry, ruling: &Ruling) -> Cause {
+    let original = entry.report.as_ref().map(|report| &report.original);
+    let message_id = original.and_then(|original| original.message_id.clone());
+    let Some(finding) = &ruling.finding else {
+        return Cause {
+            bounce_type: "complaint".to_owned(),
+            reason: "complaint".to_owned(),
+            status: None,
+            diagnostic: None,
+            message_id,
+        };
+    };
+    let diagnosis = &finding.diagnosis;
     Cause {
-        bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
-        reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: diagnosis
-            .and_then(|d| d.status)
-            .map(|status| status.to_string()),
-        diagnostic: recipient.and_then(|r| r.diagnostic.as_deref().map(str::to_owned)),
-        message_id: report.and_then(|report| report.original.message_id.clone()),
+        bounce_type: diagnosis.bounce_type.to_string(),
+        reason: diagnosis.reason.to_string(),
+        status: diagnosis.status.map(|status| status.to_string()),
+        diagnostic: finding.recipient.diagnostic.as_deref().map(str::to_owned),
+        message_id,
     }
 }

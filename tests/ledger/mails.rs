@@ -12,7 +12,6 @@ fn ignored(kind: Kind, raw: &str, repeat: Repeat) -> Entry {
     Entry {
         mail,
         report: Some(report),
-        diagnoses: Vec::new(),
         decision: Decision::Ignore {
             platform: Some(PLATFORM.to_owned()),
             why: format!("{kind}: header 'Auto-Submitted'"),
