@@ -363,7 +363,7 @@ fn classify_and_stdin_never_disagree() {
         .handler("complaints: suspend")
         .handler("brake_per_mail: 1")
         .domain("mydomain.de", &NOBODY)
-        .domain("learning.example", &NOBODY);
+        .domain("openhpi.example", &NOBODY);
     let file = configuration.write();
     let mut mbox = Vec::new();
     let mut mails = 0;
