@@ -334,7 +334,7 @@ impl Shared {
         loop {
             let mut state = self.state.lock();
             while state.reading.is_empty() {
-                if state.closed {
+                if state.is_finished() {
                     return;
                 }
                 self.begun.wait(&mut state);

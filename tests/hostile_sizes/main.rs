@@ -2,11 +2,8 @@
 //!
 //! The real binary reads them; its memory is what the system says it had at most (VmHWM).
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod growth;
-mod load;
+mod places;
 
 use bouncedemails::report::{self, Limit, limits::MAX_RECIPIENTS};
 use serde_json::Value;
