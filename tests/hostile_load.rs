@@ -1,4 +1,4 @@
-//! What a hundred of the largest mails say neither fills the memory nor makes another mail wait.
+//! What the largest mails say neither fills the memory nor makes another mail wait.
 //!
 //! A binary of its own, as nothing else is to run beside it. The real service takes them by SMTP and from a real RabbitMQ at the same time, while a bounce is handed in every now and then.
 
@@ -84,7 +84,7 @@ fn connect_from(client: Ipv4Addr, port: u16) -> TcpStream {
 }
 
 #[test]
-fn a_hundred_of_the_largest_mails_delay_no_other_and_take_little_memory() {
+fn the_largest_mails_delay_no_other_and_take_little_memory() {
     let queue = Broker::shared().vhost("large").durable_queue("mails");
     let platform = Platform::start();
     let folder = temp_dir();
