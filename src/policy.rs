@@ -9,7 +9,7 @@ use crate::config::{Complaints, Handler};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
 use crate::mail::Mail;
 use crate::report::limits::MAX_RECIPIENTS;
-use crate::report::{Envelope, Kind, Report};
+use crate::report::{Envelope, Kind, Recipient, Report};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -174,7 +174,7 @@ fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec
     for (recipient, (index, diagnosis)) in
         report.recipients.iter().zip(diagnoses.iter().enumerate())
     {
-        let (action, why) = weigh(diagnosis, handler.count_sender_faults);
+        let (action, why) = weigh(recipient, diagnosis, handler.count_sender_faults);
         let ruling = Ruling {
             address: recipient.address.clone(),
             diagnosis: Some(index),
@@ -197,13 +197,25 @@ fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec
     rulings
 }
 
-/// What a single diagnosis leads to (DESIGN 5), and the sentence that says why. Holds text from the mail.
-pub fn weigh(diagnosis: &Diagnosis, count_sender_faults: bool) -> (Action, String) {
+/// What a single diagnosis leads to (DESIGN 6), and the sentence that says why. Holds text from the mail.
+///
+/// A hard failure behind a forward only counts: the mailbox that we mailed took the mail, and other members of a list may live.
+pub fn weigh(
+    recipient: &Recipient,
+    diagnosis: &Diagnosis,
+    count_sender_faults: bool,
+) -> (Action, String) {
     let Diagnosis {
         reason, evidence, ..
     } = diagnosis;
     match (diagnosis.bounce_type, diagnosis.fault()) {
-        (BounceType::Hard, _) => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        (BounceType::Hard, _) => match recipient.behind_forward() {
+            Some(end) => (
+                Action::Count,
+                format!("hard, {reason}, but only of {end}, to whom it was forwarded: {evidence}"),
+            ),
+            None => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        },
         (BounceType::Delayed, _) => (
             Action::Ignore,
             format!("delayed, still being tried, {reason}: {evidence}"),

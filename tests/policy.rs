@@ -84,6 +84,46 @@ fn hard_suspends_at_once() {
     }
 }
 
+/// What is done about a dead mailbox to which mail to another was passed on.
+fn behind(mailed: &str, end: &str) -> Action {
+    let mut report = bounce(&[mailed]);
+    report.recipients[0].final_recipient = Some(address(end));
+    decided(&report, &[diagnosis(Reason::UserUnknown)], &handler("")).1[0].1
+}
+
+#[test]
+fn a_failure_behind_a_forward_only_counts() {
+    assert_eq!(behind("a@example.com", "b@example.org"), Action::Count);
+    let mut report = bounce(&["a@example.com"]);
+    report.recipients[0].final_recipient = Some(address("b@example.org"));
+    let why = match decide(
+        &report,
+        &[diagnosis(Reason::UserUnknown)],
+        Known::default(),
+        &handler(""),
+    ) {
+        Decision::Act { rulings, .. } => rulings[0].why.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains("only of b@example.org"), "{why}");
+    // Another name of the same mailbox is no forward.
+    for same in ["a@mx7.example.com", "a@example.onmicrosoft.com", "a@store"] {
+        assert_eq!(behind("a@example.com", same), Action::Suspend, "{same}");
+    }
+}
+
+#[test]
+fn an_address_that_failed_itself_is_suspended_whatever_failed_behind_it() {
+    let mut report = bounce(&["a@example.com", "a@example.com"]);
+    report.recipients[0].final_recipient = Some(address("b@example.org"));
+    let both = [
+        diagnosis(Reason::UserUnknown),
+        diagnosis(Reason::UserUnknown),
+    ];
+    let rulings = decided(&report, &both, &handler("")).1;
+    assert_eq!(rulings, [("a@example.com".to_owned(), Action::Suspend)]);
+}
+
 #[test]
 fn soft_counts_unless_it_is_our_own_fault() {
     assert_eq!(action(Reason::MailboxFull, &handler("")), Action::Count);

@@ -71,6 +71,7 @@ struct MailObject<'a> {
 #[derive(Serialize)]
 struct RecipientObject<'a> {
     address: &'a Address,
+    final_recipient: Option<&'a Address>,
     r#type: BounceType,
     reason: Reason,
     fault: Fault,
@@ -87,6 +88,7 @@ impl<'a> RecipientObject<'a> {
     fn new(recipient: &'a Recipient, diagnosis: &'a Diagnosis) -> Self {
         RecipientObject {
             address: &recipient.address,
+            final_recipient: recipient.final_recipient.as_ref(),
             r#type: diagnosis.bounce_type,
             reason: diagnosis.reason,
             fault: diagnosis.fault(),

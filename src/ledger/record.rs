@@ -95,6 +95,7 @@ impl Batch<'_> {
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
+                        final_recipient: recipient.and_then(|r| r.final_recipient.as_ref()),
                         platform,
                         cause: &cause,
                         reply_code: recipient.and_then(|recipient| recipient.reply_code),

@@ -1,6 +1,7 @@
 //! One recorded mail → its block and its outcome lines.
 
 use super::blocks::{Blocks, Line};
+use crate::address::Address;
 use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling, Unhandled};
@@ -95,6 +96,12 @@ fn diagnosis<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Diagnosis> {
     entry.diagnoses.get(ruling.diagnosis?)
 }
 
+/// Who failed in the end, where the mail was passed on.
+fn final_recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Address> {
+    let recipients = &entry.report.as_ref()?.recipients;
+    recipients.get(ruling.diagnosis?)?.final_recipient.as_ref()
+}
+
 /// The lines of DESIGN 9, as the prototype's operators know them.
 fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
     let mut lines = Vec::with_capacity(8);
@@ -135,6 +142,9 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     format!("{word} {}", Printable(ruling.address.as_str())),
                     awaits,
                 );
+                if let Some(end) = final_recipient(entry, ruling) {
+                    line(format!("Final:     {}", Printable(end.as_str())), None);
+                }
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

@@ -45,13 +45,16 @@ fn one_recipient(text: &mut String, recipient: &Recipient, diagnosis: &Diagnosis
         diagnosis.reason,
         diagnosis.reason.says(),
     );
+    if let Some(end) = &recipient.final_recipient {
+        line(text, "final", end.as_str());
+    }
     line(
         text,
         "words",
         recipient.diagnostic.as_deref().unwrap_or("(none)"),
     );
     line(text, "evidence", &diagnosis.evidence);
-    let (action, _) = policy::weigh(diagnosis, false);
+    let (action, _) = policy::weigh(recipient, diagnosis, false);
     line(text, "service", deed(action));
 }
 
