@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+mod domains;
 mod list;
 mod organisation;
 mod text;
 
+pub use domains::Domains;
 pub use list::in_list;
 pub use organisation::is_one_organisation;
 pub use text::in_text;

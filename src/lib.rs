@@ -30,10 +30,12 @@
 //! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
+//! - [`trust`]: a report → whether it answers a mail of ours (pure)
+//! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
+//! - [`verdict`]: all of these in one function: bytes → what is said of a mail and done about it (pure)
 //! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
-//! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
 //! - [`telemetry`]: log lines, and the block of one mail
@@ -66,7 +68,6 @@ pub mod mail;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod platform_server;
-#[cfg(feature = "service")]
 pub mod policy;
 pub mod printable;
 pub mod report;
@@ -77,3 +78,5 @@ pub mod smtp_reply;
 pub mod suspend;
 #[cfg(feature = "service")]
 pub mod telemetry;
+pub mod trust;
+pub mod verdict;

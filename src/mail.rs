@@ -1,6 +1,7 @@
 //! What comes in: a [`Mail`], and the [`Receipt`] by which whoever handed it in learns that it is safe.
 
 use crate::address::Address;
+use crate::policy::Known;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -68,6 +69,14 @@ impl Mail {
     /// The SMTP envelope recipients, as far as they are known.
     pub fn envelope_recipients(&self) -> &[Address] {
         &self.envelope_recipients
+    }
+
+    /// What is known of it beside its bytes.
+    pub fn known(&self) -> Known<'_> {
+        Known {
+            envelope_recipients: &self.envelope_recipients,
+            released: self.released,
+        }
     }
 
     /// What whoever handed it in calls it.

@@ -5,12 +5,12 @@
 
 use crate::archive::Archive;
 use crate::config::Handler;
-use crate::diagnosis::Rules;
 use crate::engine::{Engine, InFlight};
 use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
+use crate::verdict::Knowledge;
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,7 +55,7 @@ impl Service {
     /// When the database or a platform's certificates can't be used, in words that say what to do.
     pub fn start(
         handler: Arc<Handler>,
-        rules: Rules,
+        knowledge: Knowledge,
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
@@ -77,7 +77,7 @@ impl Service {
         let (recording, is_recording) = watch::channel(true);
         let engine = Engine {
             handler: handler.clone(),
-            rules: Arc::new(rules),
+            knowledge: Arc::new(knowledge),
             ledger: ledger.clone(),
             in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,

@@ -2,8 +2,9 @@
 //! folder the test says so and passes: its mails are not ours to ship.
 
 use bouncedemails::address::Address;
-use bouncedemails::cli::verdict::Verdict;
-use bouncedemails::diagnosis::{BounceType, Rules};
+use bouncedemails::diagnosis::BounceType;
+use bouncedemails::policy::{Known, Policy};
+use bouncedemails::verdict::{Knowledge, Verdict};
 use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,10 +129,13 @@ fn got(verdict: &Verdict, label: &Label) -> Got {
         labels().any(|expected| expected.address == address.key())
     };
     verdict
-        .recipients()
-        .map(|(recipient, diagnosis)| {
+        .findings
+        .iter()
+        .map(|finding| {
+            let recipient = &finding.recipient;
             let end = recipient.final_recipient.as_ref().filter(is_labelled);
             let named = end.unwrap_or(&recipient.address);
+            let diagnosis = &finding.diagnosis;
             let bounce_type = match diagnosis.bounce_type {
                 BounceType::Delayed => BounceType::Soft,
                 other => other,
@@ -153,12 +157,12 @@ fn the_corpus_is_read_as_labelled() {
         .lines()
         .map(|line| serde_json::from_str(line).expect("a label"))
         .collect();
-    let rules = Rules::builtin();
+    let (knowledge, policy) = (Knowledge::builtin(), Policy::default());
     let verdicts: Vec<Verdict> = labels
         .par_iter()
         .map(|label| {
             let raw = fs::read(folder.join(&label.file)).expect(&label.file);
-            Verdict::of(&raw, &rules)
+            Verdict::of(&raw, Known::default(), &knowledge, &policy)
         })
         .collect();
     let mut score = Score::default();

@@ -407,7 +407,6 @@ mod tests {
             Entry {
                 mail,
                 report: None,
-                diagnoses: Vec::new(),
                 decision,
             }
         }

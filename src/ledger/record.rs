@@ -10,7 +10,6 @@ use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
-use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
@@ -89,16 +88,17 @@ impl Batch<'_> {
             Decision::Act { platform, rulings } => {
                 let mut effects = Vec::with_capacity(rulings.len());
                 for ruling in rulings {
-                    let recipient = recipient(entry, ruling);
-                    let cause = cause(entry, ruling, recipient);
+                    let finding = ruling.finding.as_ref();
+                    let cause = cause(entry, ruling);
                     let effect = self.act(platform, ruling, &cause)?;
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
-                        final_recipient: recipient.and_then(|r| r.final_recipient.as_ref()),
+                        final_recipient: finding
+                            .and_then(|finding| finding.recipient.final_recipient.as_ref()),
                         platform,
                         cause: &cause,
-                        reply_code: recipient.and_then(|recipient| recipient.reply_code),
+                        reply_code: finding.and_then(|finding| finding.recipient.reply_code),
                         evidence: &ruling.why,
                         source: &source,
                     };
@@ -140,7 +140,7 @@ impl Batch<'_> {
         Ok(policy::braked(
             suspensions,
             entry.mail.released,
-            self.handler,
+            self.handler.brake_per_mail,
         ))
     }
 
@@ -160,7 +160,7 @@ impl Batch<'_> {
 
 /// Whether a mail names enough addresses for the brake, should all of them be suspended.
 fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
-    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
+    policy::braked(rulings.len(), entry.mail.released, handler.brake_per_mail).is_some()
 }
 
 fn suspend(
@@ -179,23 +179,25 @@ fn suspend(
     Ok(effect)
 }
 
-/// The recipient of the report that a ruling is about; none for a complaint.
-fn recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Recipient> {
-    entry.report.as_ref()?.recipients.get(ruling.diagnosis?)
-}
-
 /// Why a ruling was made, as it is stored.
-fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause {
-    let diagnosis = ruling.diagnosis.and_then(|at| entry.diagnoses.get(at));
-    let report = entry.report.as_ref();
-    let complaint = || "complaint".to_owned();
+fn cause(entry: &Entry, ruling: &Ruling) -> Cause {
+    let original = entry.report.as_ref().map(|report| &report.original);
+    let message_id = original.and_then(|original| original.message_id.clone());
+    let Some(finding) = &ruling.finding else {
+        return Cause {
+            bounce_type: "complaint".to_owned(),
+            reason: "complaint".to_owned(),
+            status: None,
+            diagnostic: None,
+            message_id,
+        };
+    };
+    let diagnosis = &finding.diagnosis;
     Cause {
-        bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
-        reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: diagnosis
-            .and_then(|d| d.status)
-            .map(|status| status.to_string()),
-        diagnostic: recipient.and_then(|r| r.diagnostic.as_deref().map(str::to_owned)),
-        message_id: report.and_then(|report| report.original.message_id.clone()),
+        bounce_type: diagnosis.bounce_type.to_string(),
+        reason: diagnosis.reason.to_string(),
+        status: diagnosis.status.map(|status| status.to_string()),
+        diagnostic: finding.recipient.diagnostic.as_deref().map(str::to_owned),
+        message_id,
     }
 }

@@ -32,7 +32,7 @@ mod sender;
 mod types;
 
 pub use limits::Limit;
-pub use types::{Action, Envelope, Kind, Original, Recipient, Report};
+pub use types::{Action, Envelope, Kind, Original, Recipient, Report, Returned};
 
 use mime::Mail;
 
@@ -70,7 +70,7 @@ pub fn prepare() {
 pub fn parse(raw: &[u8]) -> Report {
     let mut limits = Vec::new();
     let readable = limits::readable(raw, &mut limits);
-    let mail = Mail::read(&readable, &mut limits);
+    let mail = Mail::read(&readable, raw, &mut limits);
     let mut report = Report {
         kind: Kind::None,
         evidence: "nothing in it is known".to_owned(),

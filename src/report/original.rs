@@ -1,9 +1,11 @@
-//! The returned mail: what its header says of the mail that we sent.
+//! The returned mail: what its header says of the mail that we sent, and its bytes.
 
-use super::limits::{MAX_FIELD, MAX_SHOWN, cut};
+use super::limits::{MAX_FIELD, MAX_RETURNED_HEADER, MAX_SHOWN, cut};
 use super::mime::Header;
-use super::types::Original;
+use super::types::{Original, Returned};
 use crate::address::{self, Address};
+use memchr::memchr;
+use std::ops::Range;
 
 /// Reads the header of a returned mail.
 pub(super) fn of(header: &Header<'_>) -> Original {
@@ -17,6 +19,7 @@ pub(super) fn of(header: &Header<'_>) -> Original {
         subject: kept("Subject", MAX_SHOWN),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
         first_receiver: first_receiver(header),
+        returned: Returned::default(),
     }
 }
 
@@ -37,6 +40,41 @@ fn received_for(line: &str) -> Option<Address> {
     let path = behind.split(';').next()?.trim();
     let path = path.strip_prefix('<').unwrap_or(path);
     path.strip_suffix('>').unwrap_or(path).parse().ok()
+}
+
+/// The bytes of a returned mail that was split into header and `body`; `is_closed` says that nothing of it is missing at its end.
+pub(super) fn returned(bytes: &[u8], body: &[u8], is_closed: bool, whole: &[u8]) -> Returned {
+    let mut rest = &bytes[..bytes.len().saturating_sub(body.len())];
+    let mut header = Vec::with_capacity(rest.len().min(MAX_RETURNED_HEADER));
+    let mut is_whole = is_closed;
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest);
+        let line = &rest[..end.unwrap_or(rest.len())];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            is_whole = true;
+            break;
+        }
+        if header.len() + line.len() + 2 > MAX_RETURNED_HEADER {
+            is_whole = false;
+            break;
+        }
+        header.extend_from_slice(line);
+        header.extend_from_slice(b"\r\n");
+        rest = end.map_or(&[][..], |end| &rest[end + 1..]);
+    }
+    Returned {
+        header,
+        is_whole,
+        body: place(body, whole),
+    }
+}
+
+/// Where `part` stands in `whole`; none where it is no part of it, or empty.
+fn place(part: &[u8], whole: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (start < end && end <= whole.len()).then_some(start..end)
 }
 
 #[cfg(test)]

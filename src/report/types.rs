@@ -5,6 +5,7 @@ use crate::address::{Address, is_one_organisation};
 use crate::smtp_reply::{Command, Status};
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a mail says.
@@ -166,4 +167,33 @@ pub struct Original {
     /// delivered it (`Delivered-To`).
     #[serde(skip)]
     pub first_receiver: Option<Address>,
+    /// Its bytes, for [`crate::trust`] to look for a signature in.
+    #[serde(skip)]
+    pub returned: Returned,
+}
+
+impl Original {
+    /// Whether nothing is known of it but bytes.
+    pub(super) fn says_nothing(&self) -> bool {
+        let named = [&self.from, &self.return_path];
+        self.message_id.is_none()
+            && self.subject.is_none()
+            && self.to.is_empty()
+            && self.cc.is_empty()
+            && self.first_receiver.is_none()
+            && named.iter().all(|address| address.is_none())
+    }
+}
+
+/// The bytes of a returned mail, as far as they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// The header as it stands, without the blank line behind it: of at most
+    /// [`MAX_RETURNED_HEADER`](super::limits::MAX_RETURNED_HEADER) bytes, its lines ending in CRLF as SMTP has them.
+    pub header: Vec<u8>,
+    /// Whether `header` is known to be all of it: neither the report ends within it nor was it too long.
+    pub is_whole: bool,
+    /// Where the body stands in the bytes that were parsed. None where only the header was returned, or where the body does not stand
+    /// there as it is (inside of base64, say).
+    pub body: Option<Range<usize>>,
 }

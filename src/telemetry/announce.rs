@@ -1,8 +1,6 @@
 //! One recorded mail → its block and its outcome lines.
 
 use super::blocks::{Blocks, Line};
-use crate::address::Address;
-use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling, Unhandled};
 use crate::printable::Printable;
@@ -76,7 +74,8 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         Effect::Counted(count) => format!("has {count} of {threshold} soft bounces allowed"),
         Effect::Noted => "is noted, not counted".to_owned(),
     };
-    let reason = diagnosis(entry, ruling).map_or("complaint", |d| d.reason.word());
+    let finding = ruling.finding.as_ref();
+    let reason = finding.map_or("complaint", |finding| finding.diagnosis.reason.word());
     let message_id = entry
         .report
         .as_ref()
@@ -90,16 +89,6 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         message_id,
         "{address} {what} at {platform}: {why}"
     );
-}
-
-fn diagnosis<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Diagnosis> {
-    entry.diagnoses.get(ruling.diagnosis?)
-}
-
-/// Who failed in the end, where the mail was passed on.
-fn final_recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Address> {
-    let recipients = &entry.report.as_ref()?.recipients;
-    recipients.get(ruling.diagnosis?)?.final_recipient.as_ref()
 }
 
 /// The lines of DESIGN 9, as the prototype's operators know them.
@@ -142,7 +131,10 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     format!("{word} {}", Printable(ruling.address.as_str())),
                     awaits,
                 );
-                if let Some(end) = final_recipient(entry, ruling) {
+                let finding = ruling.finding.as_ref();
+                if let Some(end) =
+                    finding.and_then(|finding| finding.recipient.final_recipient.as_ref())
+                {
                     line(format!("Final:     {}", Printable(end.as_str())), None);
                 }
                 if let Effect::Joined(_) = effect {

@@ -11,11 +11,8 @@
 use super::backend::{Backend, Message};
 use super::reply::{self, Reply};
 use super::twins::{Place, Standing, Twins};
-use crate::address::Address;
-use crate::config::Platform;
+use crate::address::{Address, Domains};
 use crate::mail::{Delivery, Mail, Receipt, Settled, Source, Ticket};
-use crate::policy::configured_domain;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,7 +20,7 @@ use tokio::time::timeout;
 
 /// Hands mails to the engine.
 pub struct Handover {
-    domains: BTreeMap<String, Platform>,
+    domains: Domains,
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
     patience: Duration,
@@ -44,7 +41,7 @@ impl Handover {
     /// is not settled within `patience`. Notes of mails whose clients are known to know go to `known`; they are to be dropped
     /// after their tickets were forgotten.
     pub fn new(
-        domains: BTreeMap<String, Platform>,
+        domains: Domains,
         inbox: mpsc::Sender<Delivery>,
         recording: watch::Receiver<bool>,
         patience: Duration,
@@ -65,7 +62,7 @@ impl Backend for Handover {
     type Note = Note;
 
     fn takes(&self, recipient: &Address) -> bool {
-        configured_domain(recipient.domain(), &self.domains).is_some()
+        self.domains.closest(recipient.domain()).is_some()
     }
 
     async fn deliver(&self, message: Message) -> Result<(Reply, Note), Reply> {
@@ -148,7 +145,7 @@ mod tests {
         let (known, _notes) = mpsc::unbounded_channel();
         let (_engine, recording) = watch::channel(true);
         let patience = Duration::from_secs(60);
-        let handover = Handover::new(BTreeMap::new(), inbox, recording, patience, known);
+        let handover = Handover::new(Domains::default(), inbox, recording, patience, known);
         let (ours, _client) = UnixStream::pair().unwrap();
         let connection = Arc::new(Connection::new(ours, None).unwrap());
         let mut sessions = Vec::new();

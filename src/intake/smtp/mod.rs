@@ -59,7 +59,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let (known, mut notes) = mpsc::unbounded_channel();
-    let domains = handler.domains.clone();
+    let domains = handler.policy().platforms;
     let backend = Handover::new(domains, inbox, recording, SETTLED_WITHIN, known);
     let forgetting = tokio::task::spawn_blocking(move || {
         let mut waiting = Vec::new();
