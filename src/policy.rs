@@ -258,7 +258,7 @@ fn on_bounce(findings: &[Arc<Finding>], policy: &Policy) -> Vec<Ruling> {
     let mut places: HashMap<String, usize> = HashMap::with_capacity(findings.len());
     for finding in findings {
         let address = &finding.recipient.address;
-        let (action, why) = weigh(&finding.diagnosis, policy);
+        let (action, why) = weigh(finding, policy);
         let ruling = Ruling {
             address: address.clone(),
             finding: Some(finding.clone()),
@@ -282,12 +282,25 @@ fn on_bounce(findings: &[Arc<Finding>], policy: &Policy) -> Vec<Ruling> {
 }
 
 /// What a single diagnosis leads to (DESIGN 6), and the sentence that says why. Holds text from the mail.
-pub fn weigh(diagnosis: &Diagnosis, policy: &Policy) -> (Action, String) {
+///
+/// A hard failure behind a forward only counts: the mailbox that we mailed took the mail, and other members of a list may live.
+pub fn weigh(finding: &Finding, policy: &Policy) -> (Action, String) {
+    let Finding {
+        recipient,
+        diagnosis,
+        ..
+    } = finding;
     let Diagnosis {
         reason, evidence, ..
     } = diagnosis;
     match (diagnosis.bounce_type, diagnosis.fault()) {
-        (BounceType::Hard, _) => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        (BounceType::Hard, _) => match recipient.behind_forward() {
+            Some(end) => (
+                Action::Count,
+                format!("hard, {reason}, but only of {end}, to whom it was forwarded: {evidence}"),
+            ),
+            None => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        },
         (BounceType::Delayed, _) => (
             Action::Ignore,
             format!("delayed, still being tried, {reason}: {evidence}"),

@@ -100,6 +100,7 @@ fn json_is_one_object_a_mail_with_every_field() {
         "platform_address": "no-reply@mydomain.de",
         "recipients": [{
             "address": "anna@alder.example.org",
+            "final_recipient": null,
             "type": "hard",
             "reason": "userunknown",
             "fault": "recipient",

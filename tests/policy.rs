@@ -98,6 +98,45 @@ fn hard_suspends_at_once() {
     }
 }
 
+/// A dead mailbox `end`, to which mail to `mailed` was passed on.
+fn behind(mailed: &str, end: &str) -> Report {
+    let mut report = bounce(&[mailed]);
+    report.recipients[0].final_recipient = Some(address(end));
+    report
+}
+
+#[test]
+fn a_failure_behind_a_forward_only_counts() {
+    let unknown = [diagnosis(Reason::UserUnknown)];
+    let forwarded = behind("a@example.com", "b@example.org");
+    let findings = findings(&forwarded, &unknown);
+    let Decision::Act { rulings, .. } = decide(&forwarded, &findings, Known::default(), &policy())
+    else {
+        panic!("nothing is done");
+    };
+    assert_eq!(rulings[0].address.as_str(), "a@example.com");
+    assert_eq!(rulings[0].action, Action::Count);
+    let why = &rulings[0].why;
+    assert!(why.contains("only of b@example.org"), "{why}");
+    // Another name of the same mailbox is no forward.
+    for same in ["a@mx7.example.com", "a@example.onmicrosoft.com", "a@store"] {
+        let rulings = decided(&behind("a@example.com", same), &unknown, &policy()).1;
+        assert_eq!(rulings[0].1, Action::Suspend, "{same}");
+    }
+}
+
+#[test]
+fn an_address_that_failed_itself_is_suspended_whatever_failed_behind_it() {
+    let mut report = bounce(&["a@example.com", "a@example.com"]);
+    report.recipients[0].final_recipient = Some(address("b@example.org"));
+    let both = [
+        diagnosis(Reason::UserUnknown),
+        diagnosis(Reason::UserUnknown),
+    ];
+    let rulings = decided(&report, &both, &policy()).1;
+    assert_eq!(rulings, [("a@example.com".to_owned(), Action::Suspend)]);
+}
+
 #[test]
 fn soft_counts_unless_it_is_our_own_fault() {
     assert_eq!(action(Reason::MailboxFull, &policy()), Action::Count);

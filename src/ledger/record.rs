@@ -101,6 +101,8 @@ impl Batch<'_> {
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
+                        final_recipient: finding
+                            .and_then(|finding| finding.recipient.final_recipient.as_ref()),
                         platform,
                         cause: &cause,
                         reply_code: finding.and_then(|finding| finding.recipient.reply_code),

@@ -5,7 +5,7 @@ use super::mime::Header;
 use super::mime::Mail;
 use super::sender::Sender;
 use super::types::{Action, Kind, Original, Recipient, Report};
-use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mime, original};
+use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mailed, mime, original};
 use crate::address::Address;
 use std::collections::HashSet;
 
@@ -109,6 +109,7 @@ fn delivery_status(
         free_text::enrich(text, &mut found);
         report.recipients = found;
         without_ourselves(report);
+        mailed::find(report);
         decide(report, Kind::Bounce, evidence);
     }
     true
@@ -172,6 +173,7 @@ fn by_text(
     decide(report, found.kind, found.evidence.clone());
     report.recipients.clone_from(&found.recipients);
     without_ourselves(report);
+    mailed::find(report);
     if report.recipients.is_empty() && found.certain {
         let addressee = only_addressee(report, &found);
         report.recipients.extend(addressee);
@@ -202,13 +204,6 @@ fn only_addressee(report: &Report, found: &free_text::Found<'_>) -> Option<Recip
     if let Some(only) = only_to(&report.original) {
         return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
-    let verp = report.envelope.to.iter().find_map(|to| {
-        let (_, encoded) = to.local_part().split_once('+')?;
-        let (local, domain) = encoded.rsplit_once('=')?;
-        let is_domain = domain.contains('.');
-        is_domain
-            .then(|| format!("{local}@{domain}").parse().ok())
-            .flatten()
-    })?;
+    let verp = mailed::verp(&report.envelope.to)?;
     Some(found.recipient(verp, "the VERP return path in To"))
 }

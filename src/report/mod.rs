@@ -11,7 +11,8 @@
 //! - `free_text`: does it tell people, in one of the many ways in which mail systems do?
 //! - `auto_reply`: does a machine answer for somebody?
 //!
-//! `original` reads the header of the mail that came back.
+//! `original` reads the header of the mail that came back; with it `mailed` finds out whom we had mailed where somebody else
+//! failed in the end.
 
 mod amazon_ses;
 mod auto_reply;
@@ -23,6 +24,7 @@ mod feedback;
 mod fields;
 mod free_text;
 pub mod limits;
+mod mailed;
 mod mime;
 mod original;
 mod phrases;

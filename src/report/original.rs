@@ -3,7 +3,7 @@
 use super::limits::{MAX_FIELD, MAX_RETURNED_HEADER, MAX_SHOWN, cut};
 use super::mime::Header;
 use super::types::{Original, Returned};
-use crate::address;
+use crate::address::{self, Address};
 use memchr::memchr;
 use std::ops::Range;
 
@@ -15,10 +15,31 @@ pub(super) fn of(header: &Header<'_>) -> Original {
         message_id: kept("Message-ID", MAX_FIELD),
         from: text("From").and_then(|from| address::in_text(&from).next()),
         to: header.addresses("To").unwrap_or_default(),
+        cc: header.addresses("Cc").unwrap_or_default(),
         subject: kept("Subject", MAX_SHOWN),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
+        first_receiver: first_receiver(header),
         returned: Returned::default(),
     }
+}
+
+/// See [`Original::first_receiver`]. Each server puts its line above those that are there.
+fn first_receiver(header: &Header<'_>) -> Option<Address> {
+    let received = header
+        .all("Received")
+        .filter_map(|line| received_for(&line));
+    received.last().or_else(|| {
+        let delivered = header.all("Delivered-To");
+        delivered.filter_map(|to| to.trim().parse().ok()).last()
+    })
+}
+
+/// `anna@example.com` of `from a.example by b.example for <anna@example.com>; Tue, …` (RFC 5321 section 4.4).
+fn received_for(line: &str) -> Option<Address> {
+    let (_, behind) = line.rsplit_once(" for ")?;
+    let path = behind.split(';').next()?.trim();
+    let path = path.strip_prefix('<').unwrap_or(path);
+    path.strip_suffix('>').unwrap_or(path).parse().ok()
 }
 
 /// The bytes of a returned mail that was split into header and `body`; `is_closed` says that nothing of it is missing at its end.
@@ -54,4 +75,26 @@ fn place(part: &[u8], whole: &[u8]) -> Option<Range<usize>> {
     let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     let end = start.checked_add(part.len())?;
     (start < end && end <= whole.len()).then_some(start..end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_line_names_the_first_receiver() {
+        let first = |text: &str| {
+            let header = Header::split(text.as_bytes(), &mut Vec::new()).0;
+            first_receiver(&header).map(|address| address.to_string())
+        };
+        let received = "Delivered-To: carla@c.example\nReceived: by b.example for <berta@b.example>; Tue\n\
+            Received: from a.example\n\tby a.example (x) with ESMTP id 1\n\tfor <anna@a.example>; Tue\n\
+            Received: by app.example\n\n";
+        assert_eq!(first(received).as_deref(), Some("anna@a.example"));
+        assert_eq!(
+            first("Delivered-To: berta@b.example\nDelivered-To: anna@a.example\n\n").as_deref(),
+            Some("anna@a.example")
+        );
+        assert_eq!(first("Received: by a.example for us; Tue\n\n"), None);
+    }
 }

@@ -131,6 +131,12 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     format!("{word} {}", Printable(ruling.address.as_str())),
                     awaits,
                 );
+                let finding = ruling.finding.as_ref();
+                if let Some(end) =
+                    finding.and_then(|finding| finding.recipient.final_recipient.as_ref())
+                {
+                    line(format!("Final:     {}", Printable(end.as_str())), None);
+                }
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

@@ -127,6 +127,7 @@ impl<'a> Service<'a> {
 #[derive(Serialize)]
 struct RecipientObject<'a> {
     address: &'a Address,
+    final_recipient: Option<&'a Address>,
     r#type: BounceType,
     reason: Reason,
     fault: Fault,
@@ -153,6 +154,7 @@ impl<'a> RecipientObject<'a> {
         } = finding;
         RecipientObject {
             address: &recipient.address,
+            final_recipient: recipient.final_recipient.as_ref(),
             r#type: diagnosis.bounce_type,
             reason: diagnosis.reason,
             fault: diagnosis.fault(),

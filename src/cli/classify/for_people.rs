@@ -35,7 +35,7 @@ pub(super) fn render(file: &str, verdict: &Verdict, configured: Option<&Policy>)
                 line(&mut text, "service", &deed(ruling.action, Some(policy)));
             }
         } else {
-            let (action, _) = policy::weigh(&finding.diagnosis, &Policy::default());
+            let (action, _) = policy::weigh(finding, &Policy::default());
             line(&mut text, "service", &deed(action, None));
         }
     }
@@ -69,6 +69,9 @@ fn one_finding(text: &mut String, finding: &Finding) {
         diagnosis.reason,
         diagnosis.reason.says(),
     );
+    if let Some(end) = &recipient.final_recipient {
+        line(text, "final", end.as_str());
+    }
     line(
         text,
         "words",
