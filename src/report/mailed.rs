@@ -2,6 +2,9 @@
 //!
 //! A report names who failed in the end. Where a mailbox passed the mail on (an alias, a `.forward`, a list), that is somebody
 //! else; then `Recipient::address` becomes the mailed one, and `Recipient::final_recipient` keeps the other.
+//!
+//! That somebody else stands alone in `To` of the returned mail shows no forward by itself: of the labelled mails nearly all such
+//! were made anonymous in one of the two places only.
 
 use super::types::{Original, Report};
 use crate::address::{Address, is_one_organisation};
@@ -21,14 +24,6 @@ pub(super) fn find(report: &mut Report) {
     ours.extend(from);
     let is_ours = |address: &Address| ours.iter().any(|our| our.is_same_mailbox(address));
     let is_alone = report.recipients.len() == 1;
-    // Where the report names one of the addressees itself, the others that it names are none of theirs.
-    let mut named = report.recipients.iter().map(|recipient| &recipient.address);
-    let stands_for_others = !named.any(|named| as_mailed(original, named).is_some());
-    let only_addressee = match original.to.as_slice() {
-        [only] => Some(only),
-        _ => original.first_receiver.as_ref(),
-    };
-    let only_addressee = only_addressee.filter(|only| stands_for_others && !is_ours(only));
     for recipient in &mut report.recipients {
         let named = recipient.address.clone();
         let in_path = is_alone.then(|| in_return_path(&report.envelope.to, original, &named));
@@ -40,7 +35,6 @@ pub(super) fn find(report: &mut Report) {
             .or_else(|| before.map(|address| as_mailed(original, &address).unwrap_or(address)))
             .or_else(|| as_mailed(original, &named))
             .or_else(|| original.first_receiver.clone().filter(is_first))
-            .or_else(|| only_addressee.cloned())
             .unwrap_or_else(|| named.clone());
         let end = recipient.final_recipient.take().unwrap_or(named);
         recipient.final_recipient = Some(end).filter(|end| !end.is_same_mailbox(&mailed));
