@@ -2,7 +2,8 @@
 //!
 //! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, which leave the
 //! processors to all others, and a small mail never waits for one. Where a small mail takes long all the same, another thread takes the
-//! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine.
+//! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine. What is read is taken
+//! out in batches, of each lane in the order in which reading began.
 
 use super::Load;
 use crate::ledger::Entry;
@@ -85,6 +86,8 @@ struct State {
     load: Load,
     /// Nothing more will come.
     closed: bool,
+    /// What was not read was given back, and so is what comes after it.
+    gave_back: bool,
     /// How many threads read slow mails, and have others in their place, by lane.
     slow: [usize; 2],
     next: u64,
@@ -235,6 +238,9 @@ impl Shared {
             _ => Lane::Large,
         };
         let mut state = self.state.lock();
+        if state.gave_back {
+            return;
+        }
         state.load += Load::unread(&delivery.mail);
         state.queues[lane as usize].push_back(delivery);
         self.work[lane as usize].notify_one();
@@ -316,6 +322,7 @@ impl Shared {
 
     /// Gives back what waits and what is being read. The threads that read it find that out when they are done.
     fn give_back(&self, state: &mut State) {
+        state.gave_back = true;
         let waiting = state.queues.iter_mut().flat_map(std::mem::take);
         let mut unread: Vec<Delivery> = waiting.collect();
         for (_, reading) in state.reading.drain() {
@@ -551,24 +558,31 @@ mod tests {
         let gate = Gate::default();
         let (returned, given_back) = std::sync::mpsc::channel();
         let (inbox, mails) = mpsc::channel(100);
-        for size in [1, LARGE, LARGE, LARGE, LARGE] {
+        let delivery = |size| {
             let mail = Mail::new(Source::Stdin, vec![b'x'; size]);
             let returned = returned.clone();
             let receipt = Receipt::new(move |_| returned.send(size).expect("it is awaited"));
-            let delivery = Delivery { mail, receipt };
-            inbox.try_send(delivery).expect("there is room");
+            Delivery { mail, receipt }
+        };
+        for size in [1, LARGE, LARGE, LARGE, LARGE] {
+            inbox.try_send(delivery(size)).expect("there is room");
         }
-        drop(inbox);
         let time_is_up = CancellationToken::new();
         let readers = Readers::start(mails, Box::new(gate.clone()), time_is_up.clone());
         let readers = readers.expect("threads");
         let batch = readers.next_batch(FEW);
         assert_eq!(batch.as_ref().map(Vec::len), Some(1), "the small one");
         time_is_up.cancel();
-        assert!(readers.next_batch(FEW).is_none(), "nothing else is read");
-        let back: Vec<usize> = given_back.try_iter().collect();
-        assert_eq!(back, [LARGE; 4]);
+        let next_back = || given_back.recv_timeout(Duration::from_secs(60));
+        for _ in 0..4 {
+            assert_eq!(next_back(), Ok(LARGE));
+        }
+        // What comes later finds that the threads which read at that time have ended.
         gate.open();
+        inbox.try_send(delivery(LARGE)).expect("there is room");
+        assert_eq!(next_back(), Ok(LARGE));
+        drop(inbox);
+        assert!(readers.next_batch(FEW).is_none(), "nothing else is read");
     }
 
     #[test]
