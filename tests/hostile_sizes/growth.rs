@@ -164,7 +164,7 @@ fn time_doubles_with_the_size() {
     let numbered =
         |each: &dyn Fn(usize) -> String, size: usize| (0..size / 20).map(each).collect::<String>();
     type OfSize<'a> = &'a dyn Fn(usize) -> Vec<u8>;
-    let cases: [(&str, OfSize<'_>); 6] = [
+    let cases: [(&str, OfSize<'_>); 8] = [
         ("codes without an end", &|size| {
             filled(&format!("{HEAD}{}", PLACES[9].1), "\\x{", "\n--b--\n", size)
         }),
@@ -184,6 +184,33 @@ fn time_doubles_with_the_size() {
         ("replies that say yes", &|size| {
             filled(&format!("{HEAD}\n>>> DATA\n"), "<<< 250 ok\n", "\n", size)
         }),
+        (
+            "those that failed and those that the returned mail was to",
+            &|size| {
+                let fields = numbered(
+                    &|n| format!("Final-Recipient: rfc822; u{n}@e.io\n\n"),
+                    size / 2,
+                );
+                let to = numbered(&|n| format!("v{n}@e.io,"), (size / 2).min(250 * KB));
+                format!(
+                "{HEAD}Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n\
+                 Reporting-MTA: dns; a\n\n{fields}\n--b\nContent-Type: text/rfc822-headers\n\nTo: {to}\n\n--b--\n"
+            )
+            .into_bytes()
+            },
+        ),
+        (
+            "return paths that may hold an address in many ways",
+            &|size| {
+                let path = format!("no-reply{}=e.io@mydomain.de,", "+a-b".repeat(200));
+                let to = path.repeat((size.min(250 * KB)) / path.len());
+                format!(
+                    "To: {to}\n{HEAD}\n<a@b.example>: 550 no\n{}",
+                    "no more\n".repeat(size / 16)
+                )
+                .into_bytes()
+            },
+        ),
         ("recipients beside a text that says no more", &|size| {
             let fields = numbered(
                 &|n| {
