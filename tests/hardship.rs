@@ -166,7 +166,7 @@ fn it_stops_within_ten_seconds_whatever_is_in_hand() {
     let mut command = bouncedemails();
     command.env("BOUNCEDEMAILS_SPIN_ON", "endless");
     let daemon = Daemon::spawn(command.arg("--config").arg(&file).arg("run"));
-    let line = daemon.wait_for("Mail is taken at 127.0.0.1:");
+    let port = daemon.smtp_port();
     queue.publish(bounces("before", 1));
     platform.wait_for_all(&suspensions("before", 1));
 
@@ -175,8 +175,6 @@ fn it_stops_within_ten_seconds_whatever_is_in_hand() {
     other
         .execute_batch("BEGIN IMMEDIATE")
         .expect("nobody writes");
-    let port = line.rsplit_once("127.0.0.1:").expect("it was found").1;
-    let port: u16 = port.trim_end_matches('.').parse().expect("a port");
     let client = hand_in(port, &hard_bounce("gone.client@example.org", 1));
     let endless = |number| format!("Subject: endless {number}\r\n\r\n").into_bytes();
     queue.publish((0..4).map(endless));

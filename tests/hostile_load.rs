@@ -1,6 +1,7 @@
 //! What the largest mails say neither fills the memory nor makes another mail wait.
 //!
-//! A binary of its own, as nothing else is to run beside it. The real service takes them by SMTP and from a real RabbitMQ at the same time, while a bounce is handed in every now and then.
+//! A binary of its own, as nothing else is to run beside it. The real service takes them by SMTP and from a real RabbitMQ at the same
+//! time, while one bounce after the other is handed in.
 
 #[path = "hostile_sizes/places.rs"]
 mod places;
@@ -36,8 +37,8 @@ const REPEATED: [&str; 10] = [
     "X-Y: z\nFinal-Recipient: rfc822; a@b.c\nOriginal-Recipient: rfc822; a@b.c\n\n",
 ];
 
-/// Mails that differ from each other, each as large as a mail may be.
-fn hostile_mails() -> impl Iterator<Item = Vec<u8>> {
+/// At most so many mails as are handed in, each as large as a mail may be: every token, in one place or another, and lists of names.
+fn hostile_mails() -> Vec<Vec<u8>> {
     let shapes = REPEATED
         .iter()
         .flat_map(|token| PLACES.map(|place| (token, place)));
@@ -49,9 +50,7 @@ fn hostile_mails() -> impl Iterator<Item = Vec<u8>> {
         let names: String = (0..SIZE / 50).map(each).collect();
         format!("{HEAD}\nThis is the mail system at host {long}.\n\n{names}").into_bytes()
     });
-    // Some of the shapes, so that every place and every token is there.
-    let shapes: Vec<Vec<u8>> = repeated.step_by(15).chain(many).take(MAILS).collect();
-    (0..MAILS).map(move |number| shapes[number % shapes.len()].clone())
+    repeated.step_by(15).chain(many).take(MAILS).collect()
 }
 
 /// Hands a mail in by SMTP from an address of its own; what was said to it, and after how long.
@@ -94,14 +93,14 @@ fn the_largest_mails_delay_no_other_and_take_little_memory() {
         .section("smtp", &["listen: 127.0.0.1:0"])
         .amqp(&queue);
     let daemon = Daemon::start(&configuration.write(), &["run"]);
-    let line = daemon.wait_for("Mail is taken at 127.0.0.1:");
-    let port = line.rsplit_once("127.0.0.1:").expect("it was found").1;
-    let port: u16 = port
-        .split(|c: char| !c.is_ascii_digit())
-        .next()
-        .and_then(|port| port.parse().ok())
-        .expect("a port");
-    let mails: Vec<Vec<u8>> = hostile_mails().collect();
+    let port = daemon.smtp_port();
+    let shapes = hostile_mails();
+    let mails: Vec<&[u8]> = shapes
+        .iter()
+        .map(Vec::as_slice)
+        .cycle()
+        .take(MAILS)
+        .collect();
     let (by_smtp, by_amqp) = mails.split_at(MAILS / 2);
     let done = AtomicBool::new(false);
     let delays = thread::scope(|scope| {
