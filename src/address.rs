@@ -10,6 +10,7 @@ mod organisation;
 mod text;
 
 pub use domains::Domains;
+pub(crate) use domains::is_or_below;
 pub use list::in_list;
 pub use organisation::is_one_organisation;
 pub use text::in_text;

@@ -4,10 +4,12 @@
 //! holds it. Mails are recorded in the order in which reading them ended.
 //!
 //! - `reading`: the threads that read
+//! - `processor`: how long a thread has been at work
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
 mod load;
 mod poison;
+mod processor;
 mod reading;
 
 pub use poison::{InFlight, Mark};

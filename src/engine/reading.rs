@@ -5,7 +5,7 @@
 //! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine. What is read is taken
 //! out in batches, of each lane in the order in which reading began.
 
-use super::Load;
+use super::{Load, processor};
 use crate::ledger::Entry;
 use crate::mail::{Delivery, Mail, Receipt};
 use parking_lot::{Condvar, Mutex};
@@ -394,7 +394,7 @@ impl Reading {
     /// Whether reading has taken more than its share of a processor. What it had to wait for one, as on a busy machine, is not its
     /// fault, nor that the machine was asleep.
     fn is_too_slow(&mut self) -> bool {
-        let Some(has) = time_of_processor(self.thread) else {
+        let Some(has) = processor::time_of(self.thread) else {
             return self.since.elapsed() > 10 * BUDGET;
         };
         has.saturating_sub(*self.had.get_or_insert(has)) > BUDGET
@@ -406,20 +406,6 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<(
         .name(name.to_owned())
         .spawn(work)
         .map(drop)
-}
-
-/// How much time of a processor a thread of this process has had: `utime` and `stime` of proc_pid_stat(5), in hundredths of a second.
-fn time_of_processor(thread: i32) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
-    // The name of the thread, in parentheses, may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<u64>);
-    let ticks: u64 = ticks.sum::<Result<u64, _>>().ok()?;
-    Some(Duration::from_millis(10 * ticks))
 }
 
 #[cfg(test)]
@@ -583,16 +569,5 @@ mod tests {
         assert_eq!(next_back(), Ok(LARGE));
         drop(inbox);
         assert!(readers.next_batch(FEW).is_none(), "nothing else is read");
-    }
-
-    #[test]
-    fn the_time_of_a_thread_is_that_of_its_processor() {
-        let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        let before = time_of_processor(thread).expect("Linux says so");
-        let begun = Instant::now();
-        while time_of_processor(thread) <= Some(before + Duration::from_millis(50)) {
-            assert!(begun.elapsed() < Duration::from_secs(60));
-        }
-        assert_eq!(time_of_processor(-1), None);
     }
 }
