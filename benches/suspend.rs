@@ -9,6 +9,7 @@ use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender};
 use bouncedemails::telemetry::Blocks;
+use bouncedemails::trust::Proof;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -230,6 +231,7 @@ fn entry(number: usize) -> Entry {
         decision: Decision::Act {
             platform: format!("p{}.example", number % PLATFORMS),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address: address.parse().expect("it is one"),
                 finding: None,
                 action: Action::Suspend,

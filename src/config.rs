@@ -6,6 +6,7 @@
 mod error;
 mod masked;
 mod platform;
+mod proof;
 mod smtp;
 mod template;
 mod tls;
@@ -14,6 +15,7 @@ mod values;
 pub use error::ConfigError;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
+pub use proof::{Demand, NamedKey, Proving};
 pub use smtp::{Listen, Protocol, Smtp};
 pub use template::{Misleading, Template, TemplateError};
 pub use tls::TlsFiles;
@@ -109,6 +111,12 @@ impl Handler {
     pub fn policy(&self) -> Policy {
         Policy {
             platforms: self.domains.keys().collect(),
+            proof_required: self
+                .domains
+                .iter()
+                .filter(|(_, platform)| platform.proving.demand == Demand::Require)
+                .map(|(domain, _)| domain.clone())
+                .collect(),
             counting: Counting {
                 threshold: self.temporary_threshold,
                 window: self.temporary_window.map(|window| window.0),

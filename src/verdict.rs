@@ -4,17 +4,22 @@
 
 mod json;
 
+use crate::address::Address;
 use crate::diagnosis::{self, Rules};
-use crate::policy::{self, Decision, Finding, Known, Policy};
-use crate::report::{self, Report};
-use crate::trust::Proof;
+use crate::policy::{self, Complaint, Complaints, Decision, Finding, Known, Policy};
+use crate::report::limits::MAX_RECIPIENTS;
+use crate::report::{self, Kind, Report};
+use crate::trust::{self, Clues, Proof, Secret};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// What is known of mail systems and their words.
+/// What is known of mail systems and their words, and of our own mail.
 #[derive(Debug)]
 pub struct Knowledge {
-    /// What their words and codes mean.
+    /// What words and codes mean.
     pub rules: Rules,
+    /// The secrets that each platform makes tokens with.
+    pub secrets: BTreeMap<String, Vec<Secret>>,
 }
 
 impl Knowledge {
@@ -22,6 +27,7 @@ impl Knowledge {
     pub fn builtin() -> Knowledge {
         Knowledge {
             rules: Rules::builtin(),
+            secrets: BTreeMap::new(),
         }
     }
 }
@@ -41,22 +47,61 @@ impl Verdict {
     /// Reads a mail and decides about it. Never fails: what can't be read is a decision, too.
     pub fn of(raw: &[u8], known: Known<'_>, knowledge: &Knowledge, policy: &Policy) -> Verdict {
         let mut report = report::parse(raw);
+        let platform = policy::platform_of(&report, known, policy);
+        let clues = platform.map(|platform| {
+            let secrets = knowledge.secrets.get(platform);
+            let known = trust::Known {
+                platform,
+                raw,
+                envelope_recipients: known.envelope_recipients,
+                keys: known.keys,
+                secrets: secrets.map_or(&[], Vec::as_slice),
+                today: known.today,
+            };
+            Clues::find(&report, known)
+        });
+        let proof = |mailed: &Address| {
+            let clues = clues.as_ref();
+            clues.map_or(Proof::UNPROVEN, |clues| clues.about(mailed))
+        };
         let findings: Vec<Arc<Finding>> = std::mem::take(&mut report.recipients)
             .into_iter()
             .map(|recipient| {
                 let diagnosis = diagnosis::diagnose(&recipient, &knowledge.rules);
                 Arc::new(Finding {
+                    proof: proof(&recipient.address),
                     recipient,
                     diagnosis,
-                    proof: Proof::UNPROVEN,
                 })
             })
             .collect();
-        let decision = policy::decide(&report, &findings, known, policy);
+        let complaints = complaints(&report, policy, proof);
+        let decision = policy::decide(&report, &findings, &complaints, known, policy);
         Verdict {
             report,
             findings,
             decision,
         }
     }
+}
+
+/// One for each address that complained, where complaints lead to something.
+fn complaints(
+    report: &Report,
+    policy: &Policy,
+    proof: impl Fn(&Address) -> Proof,
+) -> Vec<Complaint> {
+    if report.kind != Kind::Feedback || policy.complaints == Complaints::Ignore {
+        return Vec::new();
+    }
+    let mut seen = HashSet::new();
+    let first = |address: &&Address| seen.insert(address.key());
+    let complainants = report.complainants.iter().filter(first);
+    complainants
+        .take(MAX_RECIPIENTS)
+        .map(|address| Complaint {
+            address: address.clone(),
+            proof: proof(address),
+        })
+        .collect()
 }

@@ -134,7 +134,10 @@ fn knowledge(handler: &Handler) -> Result<Knowledge, ConfigError> {
         Some(file) => rules(file)?,
         None => Rules::builtin(),
     };
-    Ok(Knowledge { rules })
+    Ok(Knowledge {
+        rules,
+        secrets: handler.secrets(),
+    })
 }
 
 /// A user's own rules, with those of the program behind.

@@ -106,6 +106,7 @@ impl Batch<'_> {
                         platform,
                         cause: &cause,
                         reply_code: finding.and_then(|finding| finding.recipient.reply_code),
+                        proof: Some(&ruling.proof),
                         evidence: &ruling.why,
                         source: &source,
                     };

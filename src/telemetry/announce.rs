@@ -87,6 +87,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         source = %Printable(&entry.mail.source().to_string()),
         reason,
         message_id,
+        proof = %ruling.proof.standing,
         "{address} {what} at {platform}: {why}"
     );
 }
@@ -137,6 +138,8 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                 {
                     line(format!("Final:     {}", Printable(end.as_str())), None);
                 }
+                let proof = ruling.proof.to_string();
+                line(format!("Proof:     {}", Printable(&proof)), None);
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

@@ -4,8 +4,10 @@
 
 mod announce;
 mod blocks;
+mod contradictions;
 mod output;
 
 pub use announce::announce;
 pub use blocks::{Blocks, Printing};
+pub use contradictions::Contradictions;
 pub use output::{Stream, init};

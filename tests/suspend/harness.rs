@@ -8,6 +8,7 @@ use bouncedemails::mail::{Mail, Source};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender, Timeouts};
 use bouncedemails::telemetry::Blocks;
+use bouncedemails::trust::Proof;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
@@ -184,6 +185,7 @@ fn hard_bounce(domain: &str, address: &str) -> Entry {
         decision: Decision::Act {
             platform: domain.to_owned(),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address: address.parse().expect("a test's address is one"),
                 finding: None,
                 action: Action::Suspend,
