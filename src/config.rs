@@ -113,9 +113,9 @@ impl Handler {
             platforms: self.domains.keys().collect(),
             proof_required: self
                 .domains
-                .iter()
-                .filter(|(_, platform)| platform.proving.demand == Demand::Require)
-                .map(|(domain, _)| domain.clone())
+                .keys()
+                .filter(|domain| self.requires_proof(domain))
+                .cloned()
                 .collect(),
             counting: Counting {
                 threshold: self.temporary_threshold,

@@ -119,7 +119,13 @@ impl<'a> Clues<'a> {
             .tokens
             .iter()
             .map(|(token, place)| self.of_token(token, *place, mailed));
-        for proof in signatures.chain(tokens) {
+        let mut spends = Vec::new();
+        for mut proof in signatures.chain(tokens) {
+            for mark in std::mem::take(&mut proof.spends) {
+                if !spends.contains(&mark) {
+                    spends.push(mark);
+                }
+            }
             if weightiest
                 .as_ref()
                 .is_none_or(|other| weight(&proof) > weight(other))
@@ -127,7 +133,10 @@ impl<'a> Clues<'a> {
                 weightiest = Some(proof);
             }
         }
-        weightiest.unwrap_or(Proof::UNPROVEN)
+        Proof {
+            spends,
+            ..weightiest.unwrap_or(Proof::UNPROVEN)
+        }
     }
 
     fn of_token(&self, token: &Token, place: Evidence, mailed: &Address) -> Proof {
@@ -148,7 +157,7 @@ impl<'a> Clues<'a> {
             standing: Standing::Proven,
             by: Some(place),
             sentence: format!("the {place} was made for this address on {day}").into(),
-            spends: Some(token.to_string()),
+            spends: vec![token.to_string()],
         }
     }
 }
@@ -261,7 +270,7 @@ impl Clue {
             standing: Standing::Proven,
             by: Some(by),
             sentence: format!("{key} is of a mail to this address of {day}{body}").into(),
-            spends: Some(signed.id.clone()),
+            spends: vec![signed.id.clone()],
         }
     }
 }
@@ -271,7 +280,7 @@ fn contradicted(sentence: String) -> Proof {
         standing: Standing::Contradicted,
         by: Some(Evidence::DkimHeader),
         sentence: sentence.into(),
-        spends: None,
+        spends: Vec::new(),
     }
 }
 

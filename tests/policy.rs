@@ -68,7 +68,7 @@ fn by_token() -> Proof {
         standing: Standing::Proven,
         by: Some(Evidence::TokenHeader),
         sentence: "made for this address".into(),
-        spends: Some("token".to_owned()),
+        spends: vec!["token".to_owned()],
     }
 }
 

@@ -115,6 +115,12 @@ impl Proving {
 }
 
 impl Handler {
+    /// Whether a platform acts only on what is proven.
+    pub fn requires_proof(&self, platform: &str) -> bool {
+        let settings = self.domains.get(platform);
+        settings.is_some_and(|settings| settings.proving.demand == Demand::Require)
+    }
+
     /// The keys of all platforms.
     pub fn keys(&self) -> Keys {
         let mut keys = Keys::none();

@@ -110,7 +110,7 @@ impl<'a> History<'a> {
             Effect::Suspending { id, counted } => ("suspend", counted, Some(id.0)),
             Effect::Joined(id) => ("join", None, Some(id.0)),
             Effect::Counted(count) => ("count", Some(count), None),
-            Effect::Noted => ("note", None, None),
+            Effect::Noted | Effect::Spent => ("note", None, None),
         };
         let (address, key) = (bounce.address.as_str(), bounce.address.key());
         let diagnostic = cause.diagnostic.as_deref().map(bounded);

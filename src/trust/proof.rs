@@ -13,8 +13,9 @@ pub struct Proof {
     pub by: Option<Evidence>,
     /// For people, in one sentence. Of the mail's own text it holds addresses and the names of keys.
     pub sentence: Cow<'static, str>,
-    /// What is used up by believing it, if it is proven: the mail of ours that it answers. It proves one failure of one address.
-    pub spends: Option<String>,
+    /// What is used up by believing it, if it is proven: what names the mail of ours that it answers. That proves one failure of one
+    /// address.
+    pub spends: Vec<String>,
 }
 
 impl Proof {
@@ -23,7 +24,17 @@ impl Proof {
         standing: Standing::Unproven,
         by: None,
         sentence: Cow::Borrowed("nothing proves that a mail of ours is answered"),
-        spends: None,
+        spends: Vec::new(),
+    };
+
+    /// A mail of ours is answered, and has proven an earlier failure of the same address.
+    pub const SPENT: Proof = Proof {
+        standing: Standing::Unproven,
+        by: None,
+        sentence: Cow::Borrowed(
+            "the mail of ours that is answered has proven an earlier failure of this address",
+        ),
+        spends: Vec::new(),
     };
 }
 

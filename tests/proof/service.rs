@@ -1,6 +1,7 @@
 //! The real binary, with keys and secrets in its configuration.
 
 use crate::support::*;
+use bouncedemails::trust::{Day, Secret};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -256,4 +257,47 @@ fn check_config_says_what_is_proven_by_what() {
         assert!(said.contains(expected), "{expected} in {said}");
         assert!(!said.contains("0123456789abcdef"), "{said}");
     }
+}
+
+/// The secret's token for an address, of today.
+pub fn token(address: &str) -> String {
+    let secret = Secret::new(SECRET).expect("it is long enough");
+    let address = address.parse().expect("an address");
+    secret.token(&address, OURS, Day::of(SystemTime::now()))
+}
+
+#[test]
+fn a_mail_of_ours_proves_one_failure_of_an_address_in_whatever_form_it_comes_again() {
+    let site = Site::new("require");
+    let full = "full@example.org";
+    let captured = signed(&site.signer, full, 1);
+    let with_token = format!("X-Bounce-Token: {}\n{captured}", token(full));
+    let stripped = captured.replace("Subject: News", "X-Added: 1\nSubject: News");
+    for mail in [&with_token, &captured, &stripped, &with_token] {
+        site.hand_in(&bounce(full, FULL, mail));
+    }
+    let another = signed(&site.signer, full, 2);
+    let log = site.hand_in(&bounce(full, FULL, &another));
+    assert!(log.contains("has 2 of 3 soft bounces allowed"), "{log}");
+    let log = site.hand_in(&bounce(full, FULL, &another));
+    assert!(log.contains("its proof was used before"), "{log}");
+    let spent = "full@example.org note unproven".to_owned();
+    let counted = "full@example.org count proven".to_owned();
+    let [c, s] = [counted, spent];
+    assert_eq!(site.done(), [&c, &s, &s, &s, &c, &s].map(String::as_str));
+}
+
+/// The same test mail handed in again on purpose counts again.
+#[test]
+fn where_proof_is_not_required_none_is_used_up() {
+    let site = Site::new("note");
+    let full = "full@example.org";
+    let mail = bounce(full, FULL, &signed(&site.signer, full, 1));
+    for _ in 0..4 {
+        site.hand_in(&mail);
+    }
+    assert_eq!(
+        site.done().last().map(String::as_str),
+        Some("full@example.org suspend proven")
+    );
 }

@@ -5,3 +5,10 @@ ALTER TABLE bounces ADD COLUMN final_recipient TEXT;
 ALTER TABLE bounces ADD COLUMN proof TEXT;
 ALTER TABLE bounces ADD COLUMN proof_by TEXT;
 ALTER TABLE bounces ADD COLUMN proof_sentence TEXT;
+
+-- What has proven a bounce and is used up (see spent.rs).
+CREATE TABLE spent (
+    mark BLOB PRIMARY KEY,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_at ON spent (at);
