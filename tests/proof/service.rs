@@ -241,7 +241,7 @@ fn check_config_says_what_is_proven_by_what() {
         ),
         (
             &[("proof", "require")],
-            "config.yml:6: production.handler.domains.mydomain.de",
+            "config.yml:7: production.handler.domains.mydomain.de: `proof: require`, but nothing can prove",
         ),
         (&[("proof", "always")], "unknown variant `always`"),
         (
