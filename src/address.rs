@@ -10,6 +10,7 @@ mod organisation;
 mod text;
 
 pub use domains::Domains;
+pub(crate) use domains::is_or_below;
 pub use list::in_list;
 pub use organisation::is_one_organisation;
 pub use text::in_text;
@@ -67,16 +68,19 @@ impl Address {
 
     /// Whether `text` is this address as some mail systems write it: without the quotes that its local part needs.
     pub fn is_meant_by(&self, text: &str) -> bool {
-        text.trim().rsplit_once('@').is_some_and(|(local, domain)| {
-            ascii_domain(self.domain()) == ascii_domain(domain)
-                && unquoted(self.local_part()) == unquoted(local)
-        })
+        let parts = text.trim().rsplit_once('@');
+        parts.is_some_and(|(local, domain)| self.mailbox() == mailbox(local, domain))
     }
 
-    /// Whether both name the same mailbox, however they are spelt: in upper or lower case, with or without quotes that the
-    /// local part does not need (RFC 5321 section 4.1.2), the domain in any script or in ASCII.
+    /// Equal for all spellings of the same mailbox: in upper or lower case, with or without quotes that the local part does
+    /// not need (RFC 5321 section 4.1.2), the domain in any script or in ASCII.
+    pub fn mailbox(&self) -> String {
+        mailbox(self.local_part(), self.domain())
+    }
+
+    /// Whether both name the same mailbox, however they are spelt.
     pub fn is_same_mailbox(&self, other: &Address) -> bool {
-        self.key() == other.key() || self.is_meant_by(other.as_str())
+        self.mailbox() == other.mailbox()
     }
 }
 
@@ -101,6 +105,10 @@ impl FromStr for Address {
             at,
         })
     }
+}
+
+fn mailbox(local: &str, domain: &str) -> String {
+    format!("{}@{}", unquoted(local), ascii_domain(domain))
 }
 
 /// A local part in lower case, without quotes and what stands in them for itself.

@@ -4,10 +4,12 @@
 //! holds it. Mails are recorded in the order in which reading them ended.
 //!
 //! - `reading`: the threads that read
+//! - `processor`: how long a thread has been at work
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
 mod load;
 mod poison;
+mod processor;
 mod reading;
 
 pub use poison::{InFlight, Mark};
@@ -65,6 +67,8 @@ pub struct Engine {
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
     pub shutdown: CancellationToken,
+    /// Once cancelled, mails that are not read yet are given back, too.
+    pub time_is_up: CancellationToken,
 }
 
 impl Engine {
@@ -80,7 +84,7 @@ impl Engine {
             knowledge: self.knowledge.clone(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
-        let readers = Readers::start(inbox, Box::new(judge))?;
+        let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
@@ -208,14 +212,19 @@ impl Reader for Judge {
         let read = catch_unwind(AssertUnwindSafe(|| {
             Verdict::of(mail.raw(), mail.known(), &self.knowledge, &self.policy)
         }));
-        match read {
+        let entry = match read {
             Ok(verdict) => Entry {
                 mail,
                 report: Some(verdict.report),
                 decision: verdict.decision,
             },
             Err(_) => unparsed(mail, "reading it panicked".to_owned()),
+        };
+        if entry.may_be_quarantined(self.policy.brake_per_mail) {
+            // Here, in parallel: whoever records it has all others to record.
+            entry.mail.packed();
         }
+        entry
     }
 
     fn too_slow(&self, mail: Mail) -> Entry {

@@ -2,8 +2,9 @@
 //! an address that is dead.
 //!
 //! ```
-//! use bouncedemails::diagnosis::{BounceType, Reason, Rules, diagnose};
-//! use bouncedemails::report;
+//! use bouncedemails::diagnosis::{BounceType, Reason};
+//! use bouncedemails::policy::{Known, Policy};
+//! use bouncedemails::verdict::{Knowledge, Verdict};
 //!
 //! let mail = b"From: MAILER-DAEMON@mx.example.org\r\n\
 //!     To: no-reply@example.com\r\n\
@@ -13,17 +14,16 @@
 //!         host mx.example.org [192.0.2.1]\r\n\
 //!         SMTP error from remote mail server after RCPT TO:<someone@example.org>:\r\n\
 //!         550 no such user\r\n";
-//! let report = report::parse(mail);
-//! let recipient = &report.recipients[0];
-//! let diagnosis = diagnose(recipient, &Rules::builtin());
+//! let verdict = Verdict::of(mail, Known::default(), &Knowledge::builtin(), &Policy::default());
+//! let finding = &verdict.findings[0];
 //!
-//! assert_eq!(recipient.address.as_str(), "someone@example.org");
-//! assert_eq!(diagnosis.reason, Reason::UserUnknown);
-//! assert_eq!(diagnosis.bounce_type, BounceType::Hard);
+//! assert_eq!(finding.recipient.address.as_str(), "someone@example.org");
+//! assert_eq!(finding.diagnosis.reason, Reason::UserUnknown);
+//! assert_eq!(finding.diagnosis.bounce_type, BounceType::Hard);
 //! ```
 //!
-//! [`report`] and [`diagnosis`] are pure: bytes and values in, values out. With `default-features = false` they, and what
-//! they use, are all that is built: no runtime, no network, no database.
+//! [`verdict`] and all above it are pure: bytes and values in, values out. With `default-features = false` they are all that is
+//! built: no runtime, no network, no database.
 //!
 //! The modules, so that each uses only those above it:
 //!

@@ -8,7 +8,7 @@ use crate::diagnosis::{BounceType, Diagnosis, Fault};
 use crate::report::limits::MAX_RECIPIENTS;
 use crate::report::{Envelope, Kind, Recipient, Report};
 use crate::trust::Proof;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -170,8 +170,7 @@ pub struct Ruling {
 }
 
 /// What can be done about a recipient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Tell the platform at once.
     Suspend,

@@ -26,6 +26,9 @@ const INBOX: usize = 1024;
 /// Under load, the ledger forgets tickets along with the next mails. After this it does so without any.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How long mails that came before a stop may still be read. What is not read by then is given back.
+const READ_WITHIN: Duration = Duration::from_secs(4);
+
 /// A running engine and a running suspender.
 pub struct Service {
     /// For whoever has something to look up or to forget.
@@ -34,6 +37,7 @@ pub struct Service {
     recording: watch::Receiver<bool>,
     engine: JoinHandle<std::io::Result<()>>,
     suspender: JoinHandle<()>,
+    time_is_up: CancellationToken,
     stop: Stop,
     printing: Printing,
 }
@@ -75,6 +79,7 @@ impl Service {
             );
         }
         let (recording, is_recording) = watch::channel(true);
+        let time_is_up = CancellationToken::new();
         let engine = Engine {
             handler: handler.clone(),
             knowledge: Arc::new(knowledge),
@@ -85,6 +90,7 @@ impl Service {
             blocks: blocks.clone(),
             recording,
             shutdown: give_up,
+            time_is_up: time_is_up.clone(),
         };
         let (schedule, clock) = (Schedule::default(), Clock::default());
         let suspender = Suspender::new(&handler, ledger.clone(), wake_up, blocks, schedule, clock)?;
@@ -99,9 +105,20 @@ impl Service {
             recording: is_recording,
             engine,
             suspender,
+            time_is_up,
             stop,
             printing,
         })
+    }
+
+    /// Once `shutdown` is cancelled, what waits to be read has some seconds to be; then it is given back.
+    pub fn read_on_for_a_while_after(&self, shutdown: CancellationToken) {
+        let time_is_up = self.time_is_up.clone();
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(READ_WITHIN).await;
+            time_is_up.cancel();
+        });
     }
 
     /// Where mails go in.

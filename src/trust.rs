@@ -23,7 +23,7 @@ pub use day::{Day, MAX_AGE};
 pub use key::{KeyError, Keys, PublicKey};
 pub use token::{Secret, WeakSecret};
 
-use crate::address::{Address, ascii_domain};
+use crate::address::Address;
 use crate::report::Report;
 use day::Age;
 use dkim::{Body, Fault};
@@ -152,7 +152,7 @@ pub struct Clues<'a> {
 #[derive(Debug)]
 struct Clue {
     checked: dkim::Checked,
-    /// Whom the signed mail was to, in the form in which addresses are compared.
+    /// Whom the signed mail was to, by [`Address::mailbox`].
     to: HashSet<String>,
 }
 
@@ -253,23 +253,13 @@ fn out_of_date(what: &str, day: Day, today: Day) -> Option<Proof> {
     }
 }
 
-/// An address as addresses are compared: without case, its domain in ASCII.
-fn form(address: &Address) -> String {
-    format!(
-        "{}@{}",
-        address.local_part(),
-        ascii_domain(address.domain())
-    )
-    .to_lowercase()
-}
-
 impl Clue {
     fn new(checked: dkim::Checked) -> Clue {
         let to = checked
             .result
             .iter()
             .flat_map(|signed| signed.to.iter().flatten());
-        let to = to.map(form).collect();
+        let to = to.map(Address::mailbox).collect();
         Clue { checked, to }
     }
 
@@ -304,7 +294,7 @@ impl Clue {
                 "{key} is valid, but does not say to whom the mail was"
             ));
         };
-        if !self.to.contains(&form(mailed)) {
+        if !self.to.contains(&mailed.mailbox()) {
             let Some(first) = to.first() else {
                 return unproven(format!(
                     "{key} is valid, but the mail was to nobody by name"

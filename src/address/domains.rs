@@ -33,3 +33,12 @@ impl<D: AsRef<str>> FromIterator<D> for Domains {
         Domains(domains.into_iter().map(ascii).collect())
     }
 }
+
+/// Whether a domain or host name is `parent` or lies below it. Both in ASCII; case does not matter.
+pub(crate) fn is_or_below(name: &str, parent: &str) -> bool {
+    let Some(start) = name.len().checked_sub(parent.len()) else {
+        return false;
+    };
+    let (front, end) = name.as_bytes().split_at(start);
+    end.eq_ignore_ascii_case(parent.as_bytes()) && matches!(front.last(), None | Some(b'.'))
+}

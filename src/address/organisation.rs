@@ -1,6 +1,6 @@
 //! Whether two domains are one organisation's: then mail that goes from one to the other was not forwarded to somebody else.
 
-use super::ascii_domain;
+use super::{ascii_domain, is_or_below};
 
 /// Domains below which hosters give each customer one of its own, beside the one that the world writes to.
 const OF_TENANTS: [&str; 2] = ["onmicrosoft.com", "test-google-a.com"];
@@ -46,12 +46,9 @@ pub fn is_one_organisation(mailed: &str, end: &str) -> bool {
 }
 
 fn is_tenant(domain: &str) -> bool {
-    OF_TENANTS.iter().any(|hoster| is_below(domain, hoster))
-}
-
-fn is_below(domain: &str, parent: &str) -> bool {
-    let name = domain.strip_suffix(parent);
-    name.is_some_and(|name| name.ends_with('.'))
+    OF_TENANTS
+        .into_iter()
+        .any(|hoster| domain != hoster && is_or_below(domain, hoster))
 }
 
 #[cfg(test)]

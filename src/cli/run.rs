@@ -92,6 +92,7 @@ async fn run_intakes(
         (None, None) => None,
     };
     let service = Service::start(handler.clone(), knowledge, shutdown.clone())?;
+    service.read_on_for_a_while_after(shutdown.clone());
     let forget = service.forget();
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {

@@ -2,49 +2,82 @@
 //!
 //! A report names who failed in the end. Where a mailbox passed the mail on (an alias, a `.forward`, a list), that is somebody
 //! else; then `Recipient::address` becomes the mailed one, and `Recipient::final_recipient` keeps the other.
+//!
+//! That somebody else stands alone in `To` of the returned mail shows no forward by itself: of the labelled mails nearly all such
+//! were made anonymous in one of the two places only.
 
 use super::types::{Original, Report};
 use crate::address::{Address, is_one_organisation};
+use std::collections::{HashMap, HashSet};
+
+/// In so many of the addresses that a mail came back to is looked for the mailed one, and in each behind so many hyphens and plus signs:
+/// a mail comes back to one, but a forged `To` may hold thousands of both.
+const MOST_READINGS: usize = 16;
 
 /// Finds the mailed address of each recipient, in its spelling.
 pub(super) fn find(report: &mut Report) {
     let original = &report.original;
-    let paths = report.envelope.to.iter().chain(&original.return_path);
-    let mut ours: Vec<Address> = paths.cloned().collect();
+    let paths: HashSet<String> = return_paths(&report.envelope.to, original)
+        .map(Address::mailbox)
+        .collect();
     // A list may have put its own address into From.
-    let is_our_domain = |from: &&Address| {
+    let from = original.from.as_ref().filter(|from| {
         let domain = from.domain();
-        ours.iter()
+        return_paths(&report.envelope.to, original)
             .any(|our| is_one_organisation(our.domain(), domain))
+    });
+    let from = from.map(Address::mailbox);
+    let is_ours = |address: &Address| {
+        let mailbox = address.mailbox();
+        paths.contains(&mailbox) || from.as_ref() == Some(&mailbox)
     };
-    let from = original.from.as_ref().filter(is_our_domain).cloned();
-    ours.extend(from);
-    let is_ours = |address: &Address| ours.iter().any(|our| our.is_same_mailbox(address));
+    let addressees = Addressees::of(original);
     let is_alone = report.recipients.len() == 1;
-    // Where the report names one of the addressees itself, the others that it names are none of theirs.
-    let mut named = report.recipients.iter().map(|recipient| &recipient.address);
-    let stands_for_others = !named.any(|named| as_mailed(original, named).is_some());
-    let only_addressee = match original.to.as_slice() {
-        [only] => Some(only),
-        _ => original.first_receiver.as_ref(),
-    };
-    let only_addressee = only_addressee.filter(|only| stands_for_others && !is_ours(only));
     for recipient in &mut report.recipients {
         let named = recipient.address.clone();
-        let in_path = is_alone.then(|| in_return_path(&report.envelope.to, original, &named));
+        let in_path = || {
+            let paths = || return_paths(&report.envelope.to, original).take(MOST_READINGS);
+            in_return_path(paths, &addressees, &named)
+        };
         let before = recipient.original_recipient.take();
         let before = before.filter(|address| is_outside(address) && !is_ours(address));
         let is_first = |first: &Address| first.is_same_mailbox(&named);
-        let mailed = in_path
+        let mailed = is_alone
+            .then(in_path)
             .flatten()
-            .or_else(|| before.map(|address| as_mailed(original, &address).unwrap_or(address)))
-            .or_else(|| as_mailed(original, &named))
+            .or_else(|| before.map(|address| addressees.spelling(&address).unwrap_or(address)))
+            .or_else(|| addressees.spelling(&named))
             .or_else(|| original.first_receiver.clone().filter(is_first))
-            .or_else(|| only_addressee.cloned())
             .unwrap_or_else(|| named.clone());
         let end = recipient.final_recipient.take().unwrap_or(named);
         recipient.final_recipient = Some(end).filter(|end| !end.is_same_mailbox(&mailed));
         recipient.address = mailed;
+    }
+}
+
+/// The addresses that a mail of ours comes back to.
+fn return_paths<'a>(
+    returned_to: &'a [Address],
+    original: &'a Original,
+) -> impl Iterator<Item = &'a Address> {
+    returned_to.iter().chain(&original.return_path)
+}
+
+/// Whom the returned mail names in `To` and `Cc`. Both it and the report may name thousands: so they are looked up.
+struct Addressees<'a>(HashMap<String, &'a Address>);
+
+impl<'a> Addressees<'a> {
+    fn of(original: &'a Original) -> Addressees<'a> {
+        let mut by_mailbox = HashMap::new();
+        for address in original.to.iter().chain(&original.cc) {
+            by_mailbox.entry(address.mailbox()).or_insert(address);
+        }
+        Addressees(by_mailbox)
+    }
+
+    /// The same mailbox as the returned mail spells it, if it is there.
+    fn spelling(&self, address: &Address) -> Option<Address> {
+        self.0.get(&address.mailbox()).copied().cloned()
     }
 }
 
@@ -53,32 +86,21 @@ fn is_outside(address: &Address) -> bool {
     address.domain().contains(['.', ':'])
 }
 
-/// The same mailbox as the returned mail's `To` or `Cc` spells it, if it is there.
-fn as_mailed(original: &Original, address: &Address) -> Option<Address> {
-    let mut mailed = original.to.iter().chain(&original.cc);
-    mailed.find(|to| to.is_same_mailbox(address)).cloned()
-}
-
 /// The address that our own return path holds (VERP: `bounces+user=example.com@our.example`).
 ///
 /// Other things may stand in front of it (`bounces-77-user=example.com`): of the possible readings one that is known is
 /// taken, else the one behind a plus sign.
-fn in_return_path(
-    returned_to: &[Address],
-    original: &Original,
+fn in_return_path<'a, P: Iterator<Item = &'a Address>>(
+    paths: impl Fn() -> P,
+    addressees: &Addressees<'_>,
     named: &Address,
 ) -> Option<Address> {
-    let known = |address: &Address| {
-        address.is_same_mailbox(named) || as_mailed(original, address).is_some()
+    let spelt = |address: Address| match addressees.spelling(&address) {
+        None if address.is_same_mailbox(named) => Some(address),
+        spelling => spelling,
     };
-    let paths = || returned_to.iter().chain(&original.return_path);
-    let certain = paths()
-        .flat_map(readings)
-        .map(|(_, address)| address)
-        .find(known);
-    certain
-        .map(|address| as_mailed(original, &address).unwrap_or(address))
-        .or_else(|| verp(paths()))
+    let mut readings = paths().flat_map(readings).map(|(_, address)| address);
+    readings.find_map(spelt).or_else(|| verp(paths()))
 }
 
 /// The address behind the first plus sign of a return path.
@@ -99,6 +121,7 @@ fn readings(path: &Address) -> impl Iterator<Item = (char, Address)> {
     let (before, domain) = encoded.unwrap_or_default();
     before
         .match_indices(['+', '-'])
+        .take(MOST_READINGS)
         .filter_map(move |(at, separator)| {
             let address = format!("{}@{domain}", &before[at + 1..]).parse().ok()?;
             Some((separator.chars().next()?, address))

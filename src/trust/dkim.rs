@@ -15,8 +15,8 @@ use super::body;
 use super::day::Day;
 use super::header::{Canonicalization, Field, canonical, canonical_without, picked};
 use super::key::Keys;
-use super::signature::{Signature, is_or_below};
-use crate::address::{self, Address};
+use super::signature::Signature;
+use crate::address::{self, Address, is_or_below};
 use ring::digest::{SHA256, digest};
 use std::borrow::Cow;
 

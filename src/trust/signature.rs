@@ -3,7 +3,7 @@
 use super::header::{Canonicalization, Field};
 use super::key::Algorithm;
 use super::tags::Tags;
-use crate::address::ascii_domain;
+use crate::address::{ascii_domain, is_or_below};
 use std::ops::Range;
 
 /// A signature that can be checked.
@@ -93,12 +93,6 @@ impl<'x> Signature<'x> {
             domain,
         })
     }
-}
-
-/// Whether `domain` is `other` or one of its subdomains.
-pub(super) fn is_or_below(domain: &str, other: &str) -> bool {
-    let below = domain.strip_suffix(other);
-    below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
 }
 
 /// How header and body were made canonical; what is not said of the body is `simple`.
