@@ -11,8 +11,7 @@ mod values;
 
 pub use error::ConfigError;
 pub use platform::{Authority, Body, Platform, Target};
-pub use smtp::{Listen, Protocol, Smtp};
-pub use tls::TlsFiles;
+pub use smtp::Smtp;
 pub use values::{AmqpUrl, Period, Template, TemplateError};
 
 use bytesize::ByteSize;

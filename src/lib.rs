@@ -3,7 +3,8 @@
 //!
 //! The modules, in the order in which a mail flows through them:
 //!
-//! - [`address`], [`backoff`], [`printable`], [`smtp_reply`]: words that all the others use
+//! - [`address`], [`backoff`], [`memory`], [`printable`], [`smtp_reply`]: words that all the others use
+//! - [`smtp`]: a server that takes mail in, and knows nothing of what it is for
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
 //! - [`intake`]: how mail arrives
@@ -35,6 +36,7 @@ pub mod policy;
 pub mod printable;
 pub mod report;
 pub mod service;
+pub mod smtp;
 pub mod smtp_reply;
 pub mod suspend;
 pub mod telemetry;

@@ -7,8 +7,10 @@ use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
 use crate::engine::Engine;
+use crate::intake::{Acknowledged, Intake};
 use crate::ledger::{InFlight, Ledger, Lock};
 use crate::mail::{Delivery, Forget, Ticket};
+use crate::memory::MemoryBudget;
 use crate::suspend::{Pace, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
@@ -18,7 +20,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
@@ -33,6 +35,8 @@ pub struct Service {
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
     engine: JoinHandle<()>,
+    acknowledged: Acknowledged,
+    forgetting: JoinHandle<()>,
     posting: Option<Posting>,
     printing: Printing,
 }
@@ -109,45 +113,28 @@ impl Service {
         let (inbox, deliveries) = mpsc::channel(INBOX);
         let runtime = Handle::current();
         let engine = tokio::task::spawn_blocking(move || engine.run(deliveries, &runtime));
+        let (acknowledged, forgetting) = Acknowledged::start(forget(&ledger));
         Ok(Service {
             ledger,
             inbox,
             recording: is_recording,
             engine,
+            acknowledged,
+            forgetting,
             posting,
             printing,
         })
     }
 
-    /// Where mails go in.
-    pub fn inbox(&self) -> mpsc::Sender<Delivery> {
-        self.inbox.clone()
-    }
-
-    /// Whether mails can be recorded, as far as is known: false during a storage fault.
-    pub fn recording(&self) -> watch::Receiver<bool> {
-        self.recording.clone()
-    }
-
-    /// How intakes tell that somebody knows that his mail is recorded. That is on disk about a second later, lest a kill
-    /// after a quiet day make a new mail look like one of yesterday's.
-    pub fn forget(&self) -> Forget {
-        let (told, mut telling) = mpsc::channel(1);
-        let ledger = self.ledger.clone();
-        tokio::spawn(async move {
-            while telling.recv().await.is_some() {
-                tokio::time::sleep(QUIET).await;
-                let ledger = ledger.clone();
-                // What fails here is done with the next mails, which say what is wrong.
-                let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
-            }
-        });
-        let ledger = self.ledger.clone();
-        Arc::new(move |tickets: &[Ticket]| {
-            ledger.forget(tickets);
-            // If it is full, it is about to be written anyway.
-            let _ = told.try_send(());
-        })
+    /// What an intake is given.
+    pub fn intake(&self, memory: MemoryBudget, shutdown: CancellationToken) -> Intake {
+        Intake {
+            inbox: self.inbox.clone(),
+            acknowledged: self.acknowledged.clone(),
+            recording: self.recording.clone(),
+            memory,
+            shutdown,
+        }
     }
 
     /// Ends when every other inbox is gone and the engine has recorded what came through them.
@@ -157,6 +144,13 @@ impl Service {
     pub async fn finish(self, ending: Ending) -> anyhow::Result<()> {
         drop(self.inbox);
         self.engine.await.context("the engine died")?;
+        drop(self.acknowledged);
+        if self.forgetting.await.is_err() {
+            error!("Mails that come again after this may be taken for repeats.");
+        }
+        let ledger = self.ledger.clone();
+        // What fails here is done at the next start.
+        let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
         if let Some(Posting {
             suspender, stop, ..
         }) = self.posting
@@ -170,4 +164,25 @@ impl Service {
         tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
+}
+
+/// Makes the ledger delete rows. That is on disk about a second later, lest a kill after a quiet day make a new mail look like one
+/// of yesterday's.
+fn forget(ledger: &Ledger) -> Forget {
+    let (told, mut telling) = mpsc::channel(1);
+    let writer = ledger.clone();
+    tokio::spawn(async move {
+        while telling.recv().await.is_some() {
+            tokio::time::sleep(QUIET).await;
+            let ledger = writer.clone();
+            // What fails here is done with the next mails, which say what is wrong.
+            let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
+        }
+    });
+    let ledger = ledger.clone();
+    Arc::new(move |tickets: &[Ticket]| {
+        ledger.forget(tickets);
+        // If it is full, it is about to be written anyway.
+        let _ = told.try_send(());
+    })
 }

@@ -1,6 +1,6 @@
 //! What is wrong with the broker, in plain words, with what to do about it.
 
-use super::consume::Past;
+use super::consume::BrokerEnd;
 use crate::config::Amqp;
 use crate::printable::Printable;
 use lapin::{Error, ErrorKind};
@@ -42,13 +42,13 @@ impl Fault {
         }
     }
 
-    /// What this fault says about the broker.
-    pub(super) fn past(&self) -> Past {
+    /// What this fault says about how the broker ended the connection.
+    pub(super) fn end(&self) -> BrokerEnd {
         match self {
-            Fault::Lost(error) if code(error).is_some() => Past::Orderly,
-            Fault::Cancelled => Past::Orderly,
+            Fault::Lost(error) if code(error).is_some() => BrokerEnd::Orderly,
+            Fault::Cancelled => BrokerEnd::Orderly,
             // While it can't be reached it may be killed as well.
-            _ => Past::MayHaveDied,
+            _ => BrokerEnd::MayHaveDied,
         }
     }
 
