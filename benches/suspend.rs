@@ -7,7 +7,7 @@ use bouncedemails::ledger::{Entry, Ledger};
 use bouncedemails::mail::{Mail, Source};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
-use bouncedemails::suspend::{Pace, Stop, Suspender};
+use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender};
 use bouncedemails::telemetry::Blocks;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ async fn reqwest_alone(server: &Server) -> Duration {
         .no_proxy()
         .build()
         .expect("HTTP can be set up");
-    let workers = PLATFORMS * Pace::default().at_once;
+    let workers = PLATFORMS * Schedule::default().at_once;
     let start = Instant::now();
     let tasks: Vec<_> = (0..workers)
         .map(|_| {
@@ -125,24 +125,31 @@ async fn reqwest_alone(server: &Server) -> Duration {
 struct Running {
     ledger: Ledger,
     handler: Handler,
-    bell: Arc<Notify>,
+    wake_up: Arc<Notify>,
     stop: Stop,
     task: JoinHandle<()>,
 }
 
 impl Running {
     fn start(ledger: Ledger, handler: Handler) -> Running {
-        let bell: Arc<Notify> = Arc::default();
+        let wake_up: Arc<Notify> = Arc::default();
         let blocks = Blocks::default();
-        let pace = Pace::default();
-        let suspender = Suspender::new(&handler, ledger.clone(), bell.clone(), blocks, pace)
-            .expect("HTTP can be set up");
+        let schedule = Schedule::default();
+        let suspender = Suspender::new(
+            &handler,
+            ledger.clone(),
+            wake_up.clone(),
+            blocks,
+            schedule,
+            Clock::default(),
+        )
+        .expect("HTTP can be set up");
         let stop = Stop::default();
         let task = tokio::spawn(suspender.run(stop.clone()));
         Running {
             ledger,
             handler,
-            bell,
+            wake_up,
             stop,
             task,
         }
@@ -190,7 +197,7 @@ async fn one_at_a_time(server: &Server) -> Vec<Duration> {
         });
         let recorded = recorded.await.expect("it does not panic");
         recorded.expect("it is recorded");
-        running.bell.notify_waiters();
+        running.wake_up.notify_waiters();
         server.all.notified().await;
         latencies.push(start.elapsed());
     }

@@ -4,15 +4,19 @@
 //! ever sees a template without `{address}` or a threshold below zero.
 
 mod error;
+mod masked;
 mod platform;
 mod smtp;
+mod template;
 mod tls;
 mod values;
 
 pub use error::ConfigError;
+pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
 pub use smtp::Smtp;
-pub use values::{AmqpUrl, Period, Template, TemplateError};
+pub use template::{Misleading, Template, TemplateError};
+pub use values::{AmqpUrl, Period};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -184,6 +188,9 @@ impl Loaded {
 }
 
 /// Reads the environment `environment` of `file`, or of the first file of [`SEARCHED`] that exists.
+///
+/// # Errors
+/// When there is no such file or environment, or something in it is wrong: in one line, with file, line and key.
 pub fn load(file: Option<&Path>, environment: &str) -> Result<Loaded, ConfigError> {
     let file = match file {
         Some(file) => file.to_owned(),

@@ -43,8 +43,8 @@ pub struct Engine {
     pub in_flight: InFlight,
     /// Where the mails of permanent failures are kept, if they are.
     pub archive: Option<Archive>,
-    /// Rung when there are new suspensions.
-    pub bell: Arc<Notify>,
+    /// Notified when there are new suspensions.
+    pub wake_up: Arc<Notify>,
     /// Where the log block of each mail goes.
     pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
@@ -68,7 +68,7 @@ impl Engine {
             let Some(recorded) = self.record(&entries, runtime) else {
                 continue;
             };
-            self.bell.notify_waiters();
+            self.wake_up.notify_waiters();
             self.archive(&entries, &recorded);
             for (receipt, recorded) in receipts.into_iter().zip(recorded) {
                 receipt.confirm(recorded.ticket);

@@ -187,7 +187,7 @@ pub enum Settled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub i64);
 
-/// Tells the ledger of mails whose givers are known to know. May block.
+/// Tells the ledger of mails whose givers are known to know. Does not wait for the database.
 pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The duty to answer whoever handed a mail in. Dropped unanswered, it answers [`Settled::Returned`].

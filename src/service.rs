@@ -8,10 +8,10 @@ use crate::config::Handler;
 use crate::diagnosis::Rules;
 use crate::engine::Engine;
 use crate::intake::{Acknowledged, Intake};
-use crate::ledger::{InFlight, Ledger, Lock};
+use crate::ledger::{InFlight, Ledger};
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::memory::MemoryBudget;
-use crate::suspend::{Pace, Stop, Suspender};
+use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
 use anyhow::Context;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const INBOX: usize = 1024;
 /// Under load, the ledger forgets tickets along with the next mails. After this it does so without any.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// A running engine, and a running suspender where this process may post.
+/// A running engine and a running suspender.
 pub struct Service {
     /// For whoever has something to look up or to forget.
     pub ledger: Ledger,
@@ -37,15 +37,9 @@ pub struct Service {
     engine: JoinHandle<()>,
     acknowledged: Acknowledged,
     forgetting: JoinHandle<()>,
-    posting: Option<Posting>,
-    printing: Printing,
-}
-
-/// The suspender, and the lock that lets it post.
-struct Posting {
     suspender: JoinHandle<()>,
     stop: Stop,
-    _lock: Lock,
+    printing: Printing,
 }
 
 /// How the suspender ends.
@@ -58,15 +52,14 @@ pub enum Ending {
 }
 
 impl Service {
-    /// Opens the ledger and starts the engine; with the lock that allows to post, the suspender as well. Once `give_up` is
-    /// cancelled, a storage fault is not waited out: mails are given back to whoever handed them in.
+    /// Opens the ledger and starts engine and suspender. Once `give_up` is cancelled, a storage fault is not waited out: mails are
+    /// given back to whoever handed them in.
     ///
     /// # Errors
     /// When the database or a platform's certificates can't be used, in words that say what to do.
     pub fn start(
         handler: Arc<Handler>,
         rules: Rules,
-        lock: Option<Lock>,
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
@@ -75,7 +68,7 @@ impl Service {
             ending.cancelled().await;
             in_a_hurry.hurry();
         });
-        let bell = Arc::new(Notify::new());
+        let wake_up = Arc::new(Notify::new());
         let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
         let archive = archive.map(Archive::new);
@@ -92,24 +85,15 @@ impl Service {
             ledger: ledger.clone(),
             in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
             archive,
-            bell: bell.clone(),
+            wake_up: wake_up.clone(),
             blocks: blocks.clone(),
             recording,
             shutdown: give_up,
         };
-        let posting = match lock {
-            Some(lock) => {
-                let pace = Pace::default();
-                let suspender = Suspender::new(&handler, ledger.clone(), bell, blocks, pace)?;
-                let stop = Stop::default();
-                Some(Posting {
-                    suspender: tokio::spawn(suspender.run(stop.clone())),
-                    stop,
-                    _lock: lock,
-                })
-            }
-            None => None,
-        };
+        let (schedule, clock) = (Schedule::default(), Clock::default());
+        let suspender = Suspender::new(&handler, ledger.clone(), wake_up, blocks, schedule, clock)?;
+        let stop = Stop::default();
+        let suspender = tokio::spawn(suspender.run(stop.clone()));
         let (inbox, deliveries) = mpsc::channel(INBOX);
         let runtime = Handle::current();
         let engine = tokio::task::spawn_blocking(move || engine.run(deliveries, &runtime));
@@ -121,7 +105,8 @@ impl Service {
             engine,
             acknowledged,
             forgetting,
-            posting,
+            suspender,
+            stop,
             printing,
         })
     }
@@ -148,22 +133,30 @@ impl Service {
         if self.forgetting.await.is_err() {
             error!("Mails that come again after this may be taken for repeats.");
         }
-        let ledger = self.ledger.clone();
         // What fails here is done at the next start.
-        let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
-        if let Some(Posting {
-            suspender, stop, ..
-        }) = self.posting
-        {
-            match ending {
-                Ending::Soon => stop.soon.cancel(),
-                Ending::Tried => stop.tried.cancel(),
-            }
-            suspender.await.context("the suspender died")?;
+        let _ = self.ledger.on_writer(Ledger::write_forgotten).await;
+        match ending {
+            Ending::Soon => self.stop.soon.cancel(),
+            Ending::Tried => self.stop.tried.cancel(),
         }
+        self.suspender.await.context("the suspender died")?;
         tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
+}
+
+/// Tries every suspension that is due once, without taking any mail.
+///
+/// # Errors
+/// When the database or a platform's certificates can't be used, in words that say what to do.
+pub async fn post_due(handler: &Handler) -> anyhow::Result<()> {
+    let ledger = Ledger::open(&handler.dbfile)?;
+    let (blocks, schedule, clock) = (Blocks::default(), Schedule::default(), Clock::default());
+    let suspender = Suspender::new(handler, ledger, Arc::default(), blocks, schedule, clock)?;
+    let stop = Stop::default();
+    stop.tried.cancel();
+    suspender.run(stop).await;
+    Ok(())
 }
 
 /// Makes the ledger delete rows. That is on disk about a second later, lest a kill after a quiet day make a new mail look like one
@@ -174,9 +167,8 @@ fn forget(ledger: &Ledger) -> Forget {
     tokio::spawn(async move {
         while telling.recv().await.is_some() {
             tokio::time::sleep(QUIET).await;
-            let ledger = writer.clone();
             // What fails here is done with the next mails, which say what is wrong.
-            let _ = tokio::task::spawn_blocking(move || ledger.write_forgotten()).await;
+            let _ = writer.on_writer(Ledger::write_forgotten).await;
         }
     });
     let ledger = ledger.clone();

@@ -3,9 +3,11 @@
 //! Pure functions over one text each; nothing here knows what a code means. All of them read the text once or twice and
 //! allocate nothing but the result, so that their cost is linear in a length that the caller bounds.
 
+mod nested;
 mod refused_command;
 mod types;
 
+pub use nested::innermost;
 pub(crate) use refused_command::prepare;
 pub use refused_command::{command, spoken_command};
 pub use types::{Command, Status};
@@ -13,7 +15,8 @@ pub use types::{Command, Status};
 /// The SMTP reply code (RFC 5321 section 4.2), 400 to 599, or `None`.
 ///
 /// A number counts as a reply code only where one is expected: at the start, after punctuation, or after a word that
-/// announces it (`said`, `error`). So parts of addresses, dates, sizes and ports do not.
+/// announces it (`said`, `error`). So parts of addresses, dates, sizes and ports do not. Of a reply that hands on another one, the
+/// [`innermost`] counts.
 ///
 /// ```
 /// use bouncedemails::smtp_reply::reply_code;
@@ -22,12 +25,13 @@ pub use types::{Command, Status};
 /// assert_eq!(reply_code("larger than 500 MB, see rfc2822 section 550"), None);
 /// ```
 pub fn reply_code(text: &str) -> Option<u16> {
-    reply_codes(text).next().map(|(_, code)| code)
+    reply_codes(innermost(text)).next().map(|(_, code)| code)
 }
 
 /// The enhanced status code (RFC 3463) of class 4 or 5, or `None`.
 ///
-/// The first that says something wins over an earlier `5.0.0` or `4.0.0`. IP addresses, versions and dates are no codes.
+/// Of a reply that hands on another one, the [`innermost`] counts, if it has any. The first that says something wins over an earlier
+/// `5.0.0` or `4.0.0`. IP addresses, versions and dates are no codes.
 ///
 /// ```
 /// use bouncedemails::smtp_reply::status;
@@ -36,7 +40,7 @@ pub fn reply_code(text: &str) -> Option<u16> {
 /// ```
 pub fn status(text: &str) -> Option<Status> {
     let mut vague = None;
-    for found in statuses(text) {
+    for found in statuses(innermost(text)).chain(statuses(text)) {
         if found.is_telling() {
             return Some(found);
         }
@@ -322,7 +326,7 @@ mod tests {
         );
         assert_eq!(
             found("#< #5.2.2 smtp;452 4.2.2 Mailbox full> #SMTP#"),
-            both(452, "5.2.2")
+            both(452, "4.2.2")
         );
         assert_eq!(
             found("host mx.example.com [192.0.2.1]: 421-4.7.0 slow down"),

@@ -2,9 +2,10 @@
 
 mod support;
 
+use bouncedemails::suspend::Schedule;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::*;
 
 const DEAD: &str = "/emails/dead%40example.org/suspend";
@@ -153,6 +154,73 @@ fn failed_suspensions_are_retried_by_the_command_or_by_the_running_service() {
     platform.wait_for_posts(5);
     daemon.stop();
     assert_eq!(platform.posts(), [DEAD; 5]);
+}
+
+#[test]
+fn two_services_on_one_database_post_each_suspension_once() {
+    const COUNT: u32 = 500;
+    let platform = Platform::start();
+    let queue = Broker::shared()
+        .vhost("two-services")
+        .durable_queue("mails");
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp_with(&queue, &["prefetch: 50"])
+        .write();
+    let daemons = [(); 2].map(|()| Daemon::start(&file, &["run"]));
+    for daemon in &daemons {
+        daemon.wait_for("Taking mails");
+    }
+    queue.publish((0..COUNT).map(|n| hard_bounce(&format!("n{n}@example.org"), n)));
+    platform.wait_for_posts(COUNT as usize);
+    queue.wait_until_empty();
+    for daemon in daemons {
+        daemon.stop();
+    }
+    let mut posts = platform.posts();
+    assert_eq!(posts.len(), COUNT as usize);
+    posts.sort();
+    posts.dedup();
+    assert_eq!(posts.len(), COUNT as usize);
+}
+
+#[test]
+fn what_a_killed_service_had_claimed_is_posted_by_another_within_the_lease() {
+    const COUNT: u32 = 50;
+    let platform = Platform::answering(|_| Answer::Hang);
+    let queue = Broker::shared()
+        .vhost("killed-claims")
+        .durable_queue("mails");
+    let folder = temp_dir();
+    let file = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue)
+        .write();
+    let killed = Daemon::start(&file, &["run"]);
+    queue.publish((0..COUNT).map(|n| hard_bounce(&format!("n{n}@example.org"), n)));
+    queue.wait_until_empty();
+    let claimed = platform.wait_for_posts(Schedule::default().at_once);
+    // It lives, has claimed what it could, and waits for answers: nothing of that is posted by another.
+    let other = Daemon::start(&file, &["run"]);
+    other.wait_for("Taking mails");
+    killed.kill();
+    let start = Instant::now();
+    platform.answer(accept);
+    let all: Vec<String> = (0..COUNT)
+        .map(|n| format!("/emails/n{n}%40example.org/suspend"))
+        .collect();
+    eventually("every suspension to be posted by the other", || {
+        let posts = platform.posts().split_off(claimed.len());
+        all.iter().all(|path| posts.contains(path)).then_some(())
+    });
+    let taken = start.elapsed();
+    // And some seconds for a busy machine.
+    assert!(
+        taken < Schedule::default().lease + PATIENCE / 4,
+        "{taken:?}"
+    );
+    other.stop();
 }
 
 #[test]

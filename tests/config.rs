@@ -2,6 +2,8 @@
 
 #[path = "config/smtp.rs"]
 mod smtp;
+#[path = "config/template.rs"]
+mod template;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

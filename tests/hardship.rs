@@ -150,8 +150,16 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
     for (number, address) in forged.iter().enumerate() {
         log += &through_stdin(&file, &hard_bounce(address, number as u32));
     }
+    // What a proxy that decodes paths would climb out by is put into no URL.
+    let misleading = [forged[0], forged[4], forged[5], forged[9]];
+    for address in misleading {
+        let said =
+            format!("{address} is not suspended at mydomain.de: the address is put into no URL");
+        assert!(log.contains(&said), "{log}");
+    }
     let expected: BTreeSet<String> = forged
         .iter()
+        .filter(|address| !misleading.contains(address))
         .map(|address| format!("/emails/{}/suspend", encoded(address)))
         .collect();
     let posted: BTreeSet<String> = platform.posts().into_iter().collect();
@@ -198,12 +206,7 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
                 .into_owned()
         })
         .collect();
-    let known = [
-        "bounced_emails",
-        "bounced_emails.db",
-        "bounced_emails.db.lock",
-        "config.yml",
-    ];
+    let known = ["bounced_emails", "bounced_emails.db", "config.yml"];
     assert_eq!(beside, known.map(str::to_owned).into());
     let mut kept = 0;
     for folder in std::fs::read_dir(configuration.archive()).expect("the archive") {

@@ -3,7 +3,6 @@
 use crate::config::{Amqp, Handler};
 use crate::diagnosis::Rules;
 use crate::intake::{self, Acknowledged, Intake, amqp};
-use crate::ledger::Lock;
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -122,9 +121,8 @@ Next: bouncedemails classify FILE says what it makes of a bounce of yours;
 
 /// Takes one mail through the whole pipeline, until the platform has answered.
 async fn handle(handler: &Arc<Handler>, delivery: Delivery) -> anyhow::Result<()> {
-    let lock = Lock::take(&handler.dbfile)?;
     let give_up = CancellationToken::new();
-    let service = Service::start(handler.clone(), Rules::builtin(), Some(lock), give_up)?;
+    let service = Service::start(handler.clone(), Rules::builtin(), give_up)?;
     if service.inbox().send(delivery).await.is_err() {
         anyhow::bail!("the engine has died");
     }

@@ -1,18 +1,18 @@
 //! `retry`: posts suspensions again that were given up.
 
 use super::Common;
-use super::stdin::through;
 use super::table::Table;
 use crate::address::Address;
 use crate::ledger::Ledger;
+use crate::service::post_due;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 /// Posts failed suspensions again: those of one address, or all
 #[derive(clap::Args)]
 #[command(after_help = "\
-For when the platform refused (403, say) and was mended, or was away for longer than suspension_max_age. A running service posts
-them; else this command does.
+For when the platform refused (403, say) and was mended, or was away for longer than suspension_max_age. This command posts
+them, or a running service that is faster.
 
 Examples:
   bouncedemails retry
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         println!("There is no failed suspension of a configured platform.");
         return Ok(ExitCode::SUCCESS);
     }
-    through(handler, std::iter::empty())?;
+    super::runtime()?.block_on(post_due(&handler))?;
     let told = ledger.told(&again)?;
     let delivered = told.iter().filter(|told| told.state == "delivered").count();
     let rows = told.into_iter().map(|told| {

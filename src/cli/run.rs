@@ -3,7 +3,6 @@
 use super::Common;
 use crate::config::{ConfigError, Loaded};
 use crate::intake::{self, amqp};
-use crate::ledger::Lock;
 use crate::memory::MemoryBudget;
 use crate::service::{Ending, Service};
 use crate::smtp::{self, Listen, Listener, TlsError};
@@ -78,7 +77,6 @@ async fn run_intakes(
         return Ok(ExitCode::from(super::EX_USAGE));
     }
     let handler = Arc::new(loaded.config.handler.clone());
-    let lock = Lock::take(&handler.dbfile)?;
     let rules = super::rules(&handler)?;
     // Listens first: a port that is taken is said before anything runs.
     let smtp = match (smtp, handed_over) {
@@ -93,7 +91,7 @@ async fn run_intakes(
         ))?,
         (None, None) => None,
     };
-    let service = Service::start(handler.clone(), rules, Some(lock), shutdown.clone())?;
+    let service = Service::start(handler.clone(), rules, shutdown.clone())?;
     let intake = service.intake(memory, shutdown);
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {

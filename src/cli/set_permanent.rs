@@ -2,13 +2,13 @@
 
 use super::Common;
 use crate::address::Address;
-use crate::ledger::{Ledger, Settlement};
+use crate::ledger::{ByHand, Claimant, Ledger, Settlement};
 use crate::policy::configured_domain;
-use crate::suspend::{self, Pace};
+use crate::suspend::{self, Schedule};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-/// For so long a running service leaves the suspension to this command: longer than any platform may take to answer.
+/// For so long the suspension is this command's alone: longer than any platform may take to answer.
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Tells a platform to stop mailing an address, and says what it answered
@@ -40,8 +40,19 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     };
     let ledger = Ledger::open(&handler.dbfile)?;
     let command = "set-permanent-bounced-address";
-    let suspension = ledger.suspend_by_hand(address, domain, command, SystemTime::now(), LEASE)?;
-    let told = super::runtime()?.block_on(suspend::tell(platform, &suspension, Pace::default()))?;
+    let claim = (Claimant::new(), LEASE);
+    let made = ledger.suspend_by_hand(address, domain, command, claim, SystemTime::now())?;
+    let suspension = match made {
+        ByHand::Claimed(suspension) => suspension,
+        ByHand::Elsewhere(_) => {
+            println!(
+                "{domain} is being told about {address} by another process at this moment: see find-address"
+            );
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let told =
+        super::runtime()?.block_on(suspend::tell(platform, &suspension, Schedule::default()))?;
     ledger.settle(
         &[(suspension.id, told.settlement.clone())],
         SystemTime::now(),
@@ -52,7 +63,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     );
     Ok(match told.settlement {
         Settlement::Delivered { .. } => ExitCode::SUCCESS,
-        Settlement::Retry { .. } => {
+        Settlement::Retry { .. } | Settlement::Released => {
             println!(
                 "It stays pending: the running service tries again, or the next command that takes mails."
             );

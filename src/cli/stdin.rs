@@ -4,7 +4,6 @@ use super::Common;
 use crate::config::Handler;
 use crate::intake::feed::{self, Tally};
 use crate::intake::{self, files};
-use crate::ledger::{Lock, LockError};
 use crate::mail::{Mail, Source};
 use crate::service::{Ending, Service};
 use std::process::ExitCode;
@@ -44,24 +43,18 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Takes mails through the whole pipeline, and tries every suspension that is due once, unless a running service does.
-/// A storage fault is not waited out.
+/// Takes mails through the whole pipeline, and tries every suspension that is due once. A storage fault is not waited out.
 pub(super) fn through(
     handler: Handler,
     mails: impl Iterator<Item = anyhow::Result<Mail>>,
 ) -> anyhow::Result<Arc<Tally>> {
     let runtime = super::runtime()?;
-    let lock = match Lock::take(&handler.dbfile) {
-        Ok(lock) => Some(lock),
-        Err(LockError::Held { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
     let rules = super::rules(&handler)?;
     let give_up = CancellationToken::new();
     give_up.cancel();
     let service = {
         let _in_runtime = runtime.enter();
-        Service::start(Arc::new(handler), rules, lock, give_up)?
+        Service::start(Arc::new(handler), rules, give_up)?
     };
     let intake = service.intake(intake::memory(0), CancellationToken::new());
     let tally = Arc::new(Tally::default());

@@ -17,12 +17,16 @@ pub fn masked(url: &str) -> String {
     // `{?address}` begins a query inside of an expression.
     let mut inside = shown.rfind('{') > shown.rfind('}');
     while !rest.is_empty() {
-        let length = match inside {
-            true => rest.find('}').map_or(rest.len(), |end| end + 1),
-            false => rest.find('{').unwrap_or(rest.len()),
+        let end = match inside {
+            true => rest.find('}').map(|end| end + 1),
+            false => Some(rest.find('{').unwrap_or(rest.len())),
         };
-        shown.push_str(if inside { &rest[..length] } else { "***" });
-        rest = &rest[length..];
+        match end {
+            Some(end) if inside => shown.push_str(&rest[..end]),
+            Some(0) => {}
+            _ => shown.push_str("***"),
+        }
+        rest = &rest[end.unwrap_or(rest.len())..];
         inside = !inside;
     }
     shown
@@ -35,7 +39,10 @@ mod tests {
     #[test]
     fn what_may_be_a_secret_is_masked_and_what_a_person_needs_is_not() {
         for (url, shown) in [
-            ("https://a.example/e/{address}", "https://a.example/e/{address}"),
+            (
+                "https://a.example/e/{address}",
+                "https://a.example/e/{address}",
+            ),
             (
                 "https://me:secret@a.example/@/{address}",
                 "https://***@a.example/@/{address}",
@@ -44,15 +51,31 @@ mod tests {
                 "https://a.example:8443/api?token=secret",
                 "https://a.example:8443/api?***",
             ),
-            ("https://me:secret@a.example?secret", "https://***@a.example?***"),
+            (
+                "https://me:secret@a.example?secret",
+                "https://***@a.example?***",
+            ),
             (
                 "https://a.example/s?token=secret&a={address}&b=secret",
                 "https://a.example/s?***{address}***",
             ),
-            ("https://a.example/s?secret{&address}", "https://a.example/s?***{&address}"),
-            ("https://a.example/s{?address}&secret", "https://a.example/s{?address}***"),
-            ("https://a.example/{address}#secret", "https://a.example/{address}#***"),
-            ("https://a.example/s?{secret", "https://a.example/s?{secret"),
+            (
+                "https://a.example/s?secret{&address}",
+                "https://a.example/s?***{&address}",
+            ),
+            (
+                "https://a.example/s{?address}&secret",
+                "https://a.example/s{?address}***",
+            ),
+            (
+                "https://a.example/{address}#secret",
+                "https://a.example/{address}#***",
+            ),
+            ("https://a.example/s?{secret", "https://a.example/s?***"),
+            (
+                "https://a.example/s?{address}",
+                "https://a.example/s?{address}",
+            ),
             ("no URL", "no URL"),
             ("", ""),
         ] {

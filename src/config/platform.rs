@@ -1,6 +1,8 @@
 //! A platform and how it is told: `base_url`, `url_resolver`, `headers`, `ca_file`, `body`.
 
-use super::values::{self, Template, TemplateError, interpolate, is_http};
+use super::masked::masked;
+use super::template::{Template, TemplateError, is_http};
+use super::values::{self, interpolate};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -26,7 +28,7 @@ pub struct Platform {
 }
 
 /// Where a platform's suspend URLs come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// The template itself (`url_resolver: default`).
     Template(Template),
@@ -34,7 +36,17 @@ pub enum Target {
     Xikolo(String),
 }
 
-/// How the platform is told, for people: user and password in a URL and the values of headers are masked.
+/// Masked, as everywhere.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Template(template) => f.debug_tuple("Template").field(template).finish(),
+            Target::Xikolo(url) => f.debug_tuple("Xikolo").field(&masked(url)).finish(),
+        }
+    }
+}
+
+/// How the platform is told, for people: what may be a token in a URL ([`masked()`]) and the values of headers are masked.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.target {
@@ -54,17 +66,6 @@ impl fmt::Display for Platform {
             Body::Empty => Ok(()),
             Body::Json => f.write_str(", with a JSON body"),
         }
-    }
-}
-
-/// A URL or template without what stands before the `@` of its host.
-fn masked(url: &str) -> String {
-    let host = url.find("://").map_or(0, |scheme| scheme + 3);
-    let end = url[host..].find(['/', '?', '#']);
-    let end = end.map_or(url.len(), |end| host + end);
-    match url[host..end].rfind('@') {
-        Some(at) => format!("{}***{}", &url[..host], &url[host + at..]),
-        None => url.to_owned(),
     }
 }
 
@@ -265,13 +266,26 @@ mod tests {
                 "POST to the email_suspensions_url that GET https://***@a.example gives",
             ),
             (
+                "{base_url: 'https://a.example/{address}?token=secret'}",
+                "POST https://a.example/{address}?***",
+            ),
+            (
+                "{base_url: 'https://a.example/api?token=secret', url_resolver: xikolo}",
+                "POST to the email_suspensions_url that GET https://a.example/api?*** gives",
+            ),
+            (
                 "{base_url: 'https://a.example/{address}'}",
                 "POST https://a.example/{address}",
             ),
         ] {
-            assert_eq!(read(yaml).unwrap().to_string(), shown);
+            let platform = read(yaml).unwrap();
+            assert_eq!(platform.to_string(), shown);
+            assert!(!format!("{platform:?}").contains("secret"));
         }
-        let error = read("{base_url: 'https://me:secret@a.example/'}").unwrap_err();
-        assert!(error.contains("it is https://***@a.example/") && !error.contains("secret"));
+        let error = read("{base_url: 'https://me:secret@a.example/?secret'}").unwrap_err();
+        assert!(
+            error.contains("it is https://***@a.example/?***") && !error.contains("secret"),
+            "{error}"
+        );
     }
 }

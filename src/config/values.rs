@@ -1,11 +1,7 @@
 //! The values of a configuration that carry their own rules, and `${NAME}` and `${file:PATH}` inside of texts.
 
 use super::{Platform, defaults};
-use crate::address::Address;
 use crate::address::ascii_domain;
-use iri_string::spec::UriSpec;
-use iri_string::template::UriTemplateString;
-use iri_string::template::simple_context::SimpleContext;
 use lapin::uri::AMQPUri;
 use rustix::fs::{Access, access};
 use serde::Deserialize;
@@ -266,66 +262,6 @@ impl fmt::Display for Period {
     }
 }
 
-/// An RFC 6570 template that holds `{address}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(UriTemplateString);
-
-/// Why a text is no [`Template`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// It does not say where the address goes.
-    #[error("must hold {{address}}, for example https://open.hpi.de/emails/{{address}}/suspend")]
-    NoAddress,
-    /// It puts the address in as it is.
-    #[error("must hold {{address}}, which is percent-encoded, not {{+address}} or {{#address}}")]
-    Unencoded,
-    /// It does not lead anywhere.
-    #[error("must begin with https:// or http://")]
-    NoScheme,
-    /// It is no RFC 6570 template.
-    #[error("is no URI template (RFC 6570): {0}")]
-    Malformed(String),
-}
-
-impl FromStr for Template {
-    type Err = TemplateError;
-
-    fn from_str(text: &str) -> Result<Self, TemplateError> {
-        if !is_http(text) {
-            return Err(TemplateError::NoScheme);
-        }
-        let template = UriTemplateString::try_from(text.to_owned())
-            .map_err(|error| TemplateError::Malformed(error.to_string()))?;
-        let template = Template(template);
-        // `{+address}` would let a `/` through, and with it whatever path a forged address spells.
-        match template.try_expand("a/b@example.org") {
-            Some(expanded) if expanded.contains("a%2Fb%40example.org") => Ok(template),
-            Some(expanded) if expanded.contains("a/b@example.org") => Err(TemplateError::Unencoded),
-            _ => Err(TemplateError::NoAddress),
-        }
-    }
-}
-
-impl Template {
-    /// Puts an address in, percent-encoded but for RFC 3986's unreserved characters.
-    pub fn expand(&self, address: &Address) -> String {
-        self.try_expand(address.as_str())
-            .expect("a template that expanded one text expands every text")
-    }
-
-    fn try_expand(&self, address: &str) -> Option<String> {
-        let mut context = SimpleContext::new();
-        context.insert("address", address);
-        let expanded = self.0.expand::<UriSpec, _>(&context).ok()?;
-        Some(expanded.to_string())
-    }
-
-    /// As it was written.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
 /// `amqp://` or `amqps://` with user, password, host and vhost.
 #[derive(Clone)]
 pub struct AmqpUrl(AMQPUri);
@@ -375,8 +311,4 @@ impl<'de> Deserialize<'de> for AmqpUrl {
             })
         })
     }
-}
-
-pub(super) fn is_http(text: &str) -> bool {
-    text.starts_with("https://") || text.starts_with("http://")
 }

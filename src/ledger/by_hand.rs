@@ -1,7 +1,7 @@
 //! What a person does to suspensions and counters by command.
 
 use super::history::{Bounce, History};
-use super::suspensions::{self, Cause, Opened, Suspension};
+use super::suspensions::{self, Cause, Claimant, Opened, Suspension};
 use super::text::millis;
 use super::{Effect, Ledger, LedgerError, SuspensionId};
 use crate::address::Address;
@@ -10,6 +10,15 @@ use std::time::{Duration, SystemTime};
 
 /// The type and reason of a suspension that a person asked for.
 const MANUAL: &str = "manual";
+
+/// What became of a suspension that a person asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ByHand {
+    /// It is the caller's to post.
+    Claimed(Suspension),
+    /// Somebody else is posting it at this moment.
+    Elsewhere(SuspensionId),
+}
 
 /// What resetting cleared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,16 +30,19 @@ pub struct Reset {
 }
 
 impl Ledger {
-    /// Makes a suspension that a person asked for, or finds the one that is pending. For the time of `lease` the running service leaves it
-    /// alone, so that the caller can post it and [`Ledger::settle`] it; whatever becomes of the caller, it is posted after that.
+    /// Makes a suspension that a person asked for, or finds the one that is pending, and claims it, so that the caller can post it and
+    /// [`Ledger::settle`] it. It stays with whoever has claimed it before. Whatever becomes of the caller, it is due again after `lease`.
+    ///
+    /// # Errors
+    /// As for every transaction.
     pub fn suspend_by_hand(
         &self,
         address: &Address,
         platform: &str,
         command: &str,
+        (claimant, lease): (Claimant, Duration),
         now: SystemTime,
-        lease: Duration,
-    ) -> Result<Suspension, LedgerError> {
+    ) -> Result<ByHand, LedgerError> {
         let cause = Cause {
             bounce_type: MANUAL.to_owned(),
             reason: MANUAL.to_owned(),
@@ -38,16 +50,11 @@ impl Ledger {
             diagnostic: None,
             message_id: None,
         };
-        let due = now + lease;
         self.write(|tx| {
-            let (id, effect) = match suspensions::open(tx, address, platform, &cause, now, due)? {
+            let (id, effect) = match suspensions::open(tx, address, platform, &cause, now, now)? {
                 Opened::New(id) => (id, Effect::Suspending { id, counted: None }),
                 Opened::Pending(id) => (id, Effect::Joined(id)),
             };
-            tx.execute(
-                "UPDATE suspensions SET due = ? WHERE id = ?",
-                params![millis(due), id.0],
-            )?;
             suspensions::note_permanent(tx, address, platform, MANUAL, id, now)?;
             let bounce = Bounce {
                 mail: None,
@@ -59,19 +66,26 @@ impl Ledger {
                 source: command,
             };
             History::open(tx, now)?.bounce(&bounce, effect)?;
-            Ok(Suspension {
+            if suspensions::is_claimed(tx, id, now)? {
+                return Ok(ByHand::Elsewhere(id));
+            }
+            suspensions::take(tx, id, claimant, now + lease)?;
+            Ok(ByHand::Claimed(Suspension {
                 id,
                 address: address.clone(),
                 platform: platform.to_owned(),
                 created: now,
                 attempts: 0,
                 cause: cause.clone(),
-            })
+            }))
         })
     }
 
     /// Makes failed suspensions pending again, as if decided `now`: those of one address (compared case-insensitively), or all, of these
     /// platforms. Of several for the same address and platform the last is taken, and none where one is pending.
+    ///
+    /// # Errors
+    /// As for every transaction.
     pub fn retry(
         &self,
         address: Option<&Address>,
@@ -107,6 +121,9 @@ impl Ledger {
     }
 
     /// Clears the counters of an address (compared case-insensitively), of one platform or of all.
+    ///
+    /// # Errors
+    /// As for every transaction.
     pub fn reset(
         &self,
         address: &Address,

@@ -1,16 +1,17 @@
-//! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine.
+//! What is remembered: one SQLite database with counters, permanent bounces, pending suspensions, history and quarantine. Every mail
+//! leaves a row.
 //!
 //! The only place that speaks SQL. It decides nothing but whether a counter exceeds its threshold. It has no clock: times
 //! are handed in.
 //!
-//! - `store`: the connection: opening it, transactions, getting over faults
+//! - `store`: the connections, one that writes and one that reads: opening them, transactions, getting over faults; `thread`: for
+//!   callers that must not block
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
-//! - `counters`, `suspensions`, `history`, `quarantine`, `handled`: one table each
+//! - `counters`, `suspensions`, `quarantine`, `handled`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `by_hand`: what people ask for and do by command
 //! - `in_flight`: which mails are being read at this moment, should one of them end the process
-//! - `lock`: one posting process for each database
 
 mod by_hand;
 mod counters;
@@ -18,7 +19,6 @@ mod error;
 mod handled;
 mod history;
 mod in_flight;
-mod lock;
 mod lookup;
 mod prototype;
 mod prune;
@@ -28,15 +28,15 @@ mod schema;
 mod store;
 mod suspensions;
 mod text;
+mod thread;
 
-pub use by_hand::Reset;
+pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
 pub use in_flight::{InFlight, Mark};
-pub use lock::{Lock, LockError};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
-pub use suspensions::{Cause, Settlement, Suspension};
+pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};
 
 use crate::diagnosis::Diagnosis;
 use crate::mail::{Mail, Ticket};

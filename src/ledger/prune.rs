@@ -5,6 +5,7 @@ use super::{handled, history, quarantine, suspensions};
 use crate::config::Handler;
 use crate::policy::Decision;
 use rusqlite::Transaction;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 use tracing::warn;
 
@@ -45,15 +46,14 @@ pub(super) fn prune(
 
 impl Pruned {
     /// Says what people may miss. `history_said`: whether it was said before that the history is full.
-    pub fn say(&self, handler: &Handler, history_said: &mut bool) {
+    pub fn say(&self, handler: &Handler, history_said: &AtomicBool) {
         if self.quarantined > 0 {
             warn!(
                 "The quarantine is full (at most {} mails, {}): the {} oldest were deleted.",
                 handler.quarantine_max_count, handler.quarantine_max_size, self.quarantined
             );
         }
-        if self.history && !*history_said {
-            *history_said = true;
+        if self.history && !history_said.swap(true, Ordering::Relaxed) {
             warn!(
                 "The history is full (handler.history_max_size: {}): from now on the oldest of it goes before it is as old as \
                  history_max_age says.",

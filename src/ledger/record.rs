@@ -33,10 +33,7 @@ impl Ledger {
         };
         let pack = |entry: &Entry| may_be_quarantined(entry).then(|| Packed::of(entry));
         let packed: Vec<Option<Packed>> = entries.iter().map(pack).collect();
-        let mut store = self.store();
-        let going = store.going();
-        let (recorded, pruned) = store.write(|tx| {
-            handled::forget(tx, going.iter().copied())?;
+        let (recorded, pruned) = self.write_and_forget(|tx| {
             let mut batch = Batch {
                 tx,
                 history: History::open(tx, now)?,
@@ -52,8 +49,7 @@ impl Ledger {
             let pruned = prune::prune(tx, handler, prune::most(entries), now)?;
             Ok((recorded, pruned))
         })?;
-        store.forgotten.drain(..going.len());
-        pruned.say(handler, &mut store.history_said);
+        pruned.say(handler, self.history_said());
         Ok(recorded)
     }
 }

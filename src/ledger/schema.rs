@@ -11,7 +11,7 @@ use std::path::Path;
 type Migration = fn(&Transaction) -> rusqlite::Result<()>;
 
 /// In order; a database at `user_version` N has had the first N.
-const MIGRATIONS: [Migration; 2] = [first, second];
+const MIGRATIONS: [Migration; 3] = [first, second, claims];
 
 /// Brings a database to the newest schema in one transaction; refuses one that is newer still.
 pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), LedgerError> {
@@ -61,6 +61,16 @@ fn first(tx: &Transaction) -> rusqlite::Result<()> {
 
 fn second(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(include_str!("schema/second.sql"))
+}
+
+/// Who has claimed a suspension in order to post it; meanwhile `due` is when the claim ends.
+fn claims(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(
+        "
+        ALTER TABLE suspensions ADD COLUMN claimant INTEGER;
+        CREATE INDEX suspensions_claimed ON suspensions (claimant) WHERE claimant IS NOT NULL;
+        ",
+    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
-//! The connection: opening it, transactions on it, and getting over faults.
+//! The connections: opening them, transactions, and getting over faults.
+//!
+//! One connection writes, another one only reads: so no look at the whole history holds up a commit, and no commit that waits for a slow
+//! disk or a locked file holds up a reader. Each has a thread of its own for callers that must not block.
 
 use super::error::{ErrorKind, LedgerError};
+use super::thread::Thread;
 use super::{handled, schema};
 use crate::mail::Ticket;
 use parking_lot::Mutex;
@@ -8,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -20,24 +25,31 @@ const PATIENCE_AT_THE_END: Duration = Duration::from_secs(2);
 /// How long SQLite waits for a lock in one try. Between two tries it is seen whether this process is to end.
 const ONE_TRY: Duration = Duration::from_millis(50);
 
-/// The database. Clones share one connection; every call blocks, so async code goes through `spawn_blocking`.
+/// The database. Clones share its connections. Its verbs block: a commit waits for the disk, and for other processes. Async code calls
+/// them by [`Ledger::on_writer`] and [`Ledger::on_reader`].
 #[derive(Clone)]
-pub struct Ledger {
-    store: Arc<Mutex<Store>>,
+pub struct Ledger(Arc<Shared>);
+
+struct Shared {
+    file: PathBuf,
+    writer: Mutex<Database>,
+    reader: Mutex<Database>,
+    writer_thread: Thread,
+    reader_thread: Thread,
+    /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
+    forgotten: Mutex<VecDeque<Ticket>>,
+    /// That the history is full was said.
+    history_said: AtomicBool,
     /// Until when a locked database is waited for, once this process is to end.
-    end: Arc<OnceLock<Instant>>,
+    end: OnceLock<Instant>,
 }
 
-pub(super) struct Store {
+/// One connection to the file, opened anew when the file is another one.
+struct Database {
     file: PathBuf,
-    /// None after a fault that only opening the file anew can mend.
+    open: fn(&Path) -> Result<Opened, LedgerError>,
+    /// None before it is needed, and after a fault that only opening the file anew can mend.
     connection: Option<Opened>,
-    /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
-    pub forgotten: VecDeque<Ticket>,
-    /// That the history is full was said.
-    pub history_said: bool,
-    /// As in [`Ledger`].
-    end: Arc<OnceLock<Instant>>,
 }
 
 struct Opened {
@@ -53,28 +65,77 @@ impl Ledger {
     /// Says what is wrong with the file or its folder, and what to do.
     pub fn open(file: &Path) -> Result<Ledger, LedgerError> {
         let opened = open(file, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let end = Arc::new(OnceLock::new());
-        let store = Store {
-            file: file.to_owned(),
-            connection: Some(opened),
-            forgotten: VecDeque::new(),
-            history_said: false,
-            end: end.clone(),
+        let thread = |name| {
+            Thread::start(name)
+                .map_err(|error| LedgerError::new(ErrorKind::Other, file, error.to_string()))
         };
-        let store = Arc::new(Mutex::new(store));
-        Ok(Ledger { store, end })
+        Ok(Ledger(Arc::new(Shared {
+            file: file.to_owned(),
+            writer: Mutex::new(Database {
+                file: file.to_owned(),
+                // Not made anew: where there was a database there has to be one.
+                open: |file| open(file, OpenFlags::empty()),
+                connection: Some(opened),
+            }),
+            reader: Mutex::new(Database {
+                file: file.to_owned(),
+                open: open_to_read,
+                connection: None,
+            }),
+            writer_thread: thread("ledger writer")?,
+            reader_thread: thread("ledger reader")?,
+            forgotten: Mutex::default(),
+            history_said: AtomicBool::new(false),
+            end: OnceLock::new(),
+        })))
     }
 
     /// To be called when this process is to end: from now on, whoever waits or will wait for another process that holds the database
     /// locked gets [`ErrorKind::Busy`] 2 s from now at the latest, instead of 5 s after each began to wait.
     pub fn hurry(&self) {
-        let _ = self.end.set(Instant::now() + PATIENCE_AT_THE_END);
+        let _ = self.0.end.set(Instant::now() + PATIENCE_AT_THE_END);
     }
 
-    /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Written to disk with the next
-    /// batch of mails, or by [`Ledger::write_forgotten`]; should it get lost, that matters only for mails that are equal to the byte.
+    /// Calls a verb that writes, for whoever must not block: `ledger.on_writer(move |ledger| ledger.settle(…)).await`.
+    ///
+    /// # Errors
+    /// Those of the verb; or that it panicked.
+    pub async fn on_writer<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.on(&self.0.writer_thread, verb).await
+    }
+
+    /// Calls a verb that only reads, for whoever must not block: `ledger.on_reader(move |ledger| ledger.mails(…)).await`.
+    ///
+    /// # Errors
+    /// Those of the verb; or that it panicked.
+    pub async fn on_reader<T: Send + 'static>(
+        &self,
+        verb: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.on(&self.0.reader_thread, verb).await
+    }
+
+    async fn on<T: Send + 'static>(
+        &self,
+        thread: &Thread,
+        verb: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let ledger = self.clone();
+        let answer = thread.run(move || verb(&ledger)).await;
+        answer.unwrap_or_else(|| {
+            let detail = "the program panicked while it used it";
+            Err(LedgerError::new(ErrorKind::Other, &self.0.file, detail))
+        })
+    }
+
+    /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Never waits for the database: written
+    /// to disk with the next batch of mails, or by [`Ledger::write_forgotten`]. Should it get lost, that matters only for mails that are
+    /// equal to the byte.
     pub fn forget(&self, tickets: &[Ticket]) {
-        self.store.lock().forgotten.extend(tickets);
+        self.0.forgotten.lock().extend(tickets);
     }
 
     /// Writes to disk what [`Ledger::forget`] was told.
@@ -82,9 +143,16 @@ impl Ledger {
     /// # Errors
     /// As for every transaction. Then nothing is lost: it is written with the next one.
     pub fn write_forgotten(&self) -> Result<(), LedgerError> {
-        // Locked anew for each part, so that mails need not wait for all of them.
-        while !self.store.lock().write_forgotten()? {}
-        Ok(())
+        self.0.write_forgotten()
+    }
+
+    /// Runs `work` in one transaction that is on disk when this returns, or undone. Along with it go the rows of tickets that were
+    /// forgotten, as many as one transaction takes.
+    pub(super) fn write_and_forget<T>(
+        &self,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.0.write_and_forget(work)
     }
 
     /// Runs `work` in one transaction that is on disk when this returns, or undone.
@@ -92,7 +160,7 @@ impl Ledger {
         &self,
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.store.lock().write(work)
+        self.0.write(work)
     }
 
     /// Runs `work`, which only reads.
@@ -100,45 +168,64 @@ impl Ledger {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.store.lock().using(|connection| work(connection))
+        self.0.reader.lock().using(|connection| work(connection))
     }
 
-    /// The store itself, for what needs more than a transaction.
-    pub(super) fn store(&self) -> parking_lot::MutexGuard<'_, Store> {
-        self.store.lock()
+    /// Whether it was said that the history is full.
+    pub(super) fn history_said(&self) -> &AtomicBool {
+        &self.0.history_said
     }
 }
 
-impl Store {
-    pub fn write<T>(
-        &mut self,
+impl Shared {
+    fn write<T>(
+        &self,
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        let end = self.end.clone();
-        self.using(|connection| {
-            let tx = begin(connection, &end)?;
+        self.writer.lock().using(|connection| {
+            let tx = begin(connection, &self.end)?;
             let result = work(&tx)?;
             tx.commit()?;
             Ok(result)
         })
     }
 
-    /// The tickets whose rows the next transaction is to delete.
-    pub fn going(&self) -> Vec<Ticket> {
-        let going = self.forgotten.iter().take(handled::AT_ONCE);
-        going.copied().collect()
-    }
-
-    /// Deletes the rows of as many forgotten tickets as one transaction takes. Whether these were all.
-    fn write_forgotten(&mut self) -> Result<bool, LedgerError> {
-        let going = self.going();
-        if !going.is_empty() {
-            self.write(|tx| handled::forget(tx, going.iter().copied()))?;
-            self.forgotten.drain(..going.len());
+    fn write_and_forget<T>(
+        &self,
+        work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let going: Vec<Ticket> = {
+            let mut forgotten = self.forgotten.lock();
+            let count = forgotten.len().min(handled::AT_ONCE);
+            forgotten.drain(..count).collect()
+        };
+        let result = self.write(|tx| {
+            handled::forget(tx, going.iter().copied())?;
+            work(tx)
+        });
+        if result.is_err() {
+            self.forgotten.lock().extend(going);
         }
-        Ok(self.forgotten.is_empty())
+        result
     }
 
+    fn write_forgotten(&self) -> Result<(), LedgerError> {
+        // A part at a time, so that mails need not wait for all of them.
+        while !self.forgotten.lock().is_empty() {
+            self.write_and_forget(|_| Ok(()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Nothing hangs on it: see `Ledger::forget`.
+        let _ = self.write_forgotten();
+    }
+}
+
+impl Database {
     fn using<T>(
         &mut self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -152,8 +239,7 @@ impl Store {
             .is_none_or(|opened| opened.identity != identity)
         {
             self.connection = None;
-            // Not made anew: where there was a database there has to be one.
-            self.connection = Some(open(file, OpenFlags::empty())?);
+            self.connection = Some((self.open)(file)?);
         }
         let Some(opened) = &mut self.connection else {
             return Err(LedgerError::new(ErrorKind::Other, file, "it is not open"));
@@ -166,13 +252,6 @@ impl Store {
             }
             error
         })
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        // Nothing hangs on it: see `Ledger::forget`.
-        while self.write_forgotten().is_ok_and(|all| !all) {}
     }
 }
 
@@ -215,6 +294,20 @@ fn open(file: &Path, create: OpenFlags) -> Result<Opened, LedgerError> {
         .map_err(fault)?;
     schema::migrate(&mut connection, file)?;
     connection.busy_timeout(ONE_TRY).map_err(fault)?;
+    let identity = identity(file)?;
+    Ok(Opened {
+        connection,
+        identity,
+    })
+}
+
+fn open_to_read(file: &Path) -> Result<Opened, LedgerError> {
+    let fault = |error: rusqlite::Error| LedgerError::from_sqlite(file, &error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(fault)?;
+    // Readers wait for nobody, but while another process mends the log that a crash left.
+    connection.busy_timeout(PATIENCE).map_err(fault)?;
+    connection.set_prepared_statement_cache_capacity(64);
     let identity = identity(file)?;
     Ok(Opened {
         connection,

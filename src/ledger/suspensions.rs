@@ -4,8 +4,27 @@ use super::text::{bounded, millis, time};
 use super::{Ledger, LedgerError, SuspensionId};
 use crate::address::Address;
 use crate::address::AddressError;
-use rusqlite::{OptionalExtension, Row, Transaction, params};
-use std::time::SystemTime;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::time::{Duration, SystemTime};
+
+/// No suspension waits longer for its next attempt, and no claim for its end. A row that says otherwise was written while the clock was
+/// wrong, and is due.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// By so much two processes may read the clock apart.
+const TOLERANCE: Duration = Duration::from_secs(60);
+
+/// Who claims suspensions: a number that no other process has, nor the next one that is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Claimant(i64);
+
+impl Claimant {
+    /// A new one, by chance.
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
+    pub fn new() -> Claimant {
+        Claimant(fastrand::i64(..))
+    }
+}
 
 /// A pending suspension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +75,8 @@ pub enum Settlement {
         /// What went wrong.
         error: String,
     },
+    /// It was claimed and not tried: it is due again at once.
+    Released,
     /// It is given up; a person may try it again.
     Failed {
         /// The HTTP status, if there was an answer.
@@ -135,49 +156,79 @@ pub(super) fn note_permanent(
 }
 
 impl Ledger {
-    /// The pending suspensions of a platform that are due, the longest due first, at most `limit`. One that is on its way to the
-    /// platform is among them until it is settled.
-    pub fn due(
+    /// Claims pending suspensions of a platform that are due, the longest due first, at most `most`. Nobody else gets them until
+    /// `lease` has passed; [`Ledger::renew`] begins it anew, [`Ledger::settle`] ends the claim. A claim whose process has died is due
+    /// again when its lease ends, whoever asks.
+    ///
+    /// # Errors
+    /// As for every transaction. Then nothing is claimed.
+    pub fn claim(
         &self,
         platform: &str,
+        claimant: Claimant,
+        most: usize,
+        lease: Duration,
         now: SystemTime,
-        limit: usize,
     ) -> Result<Vec<Suspension>, LedgerError> {
-        let rows: Vec<Result<Suspension, NoAddress>> = self.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
-                     FROM suspensions WHERE domain = ? AND due <= ? AND state = 'pending'
-                     ORDER BY due, id LIMIT ?",
-                )?
-                .query_map(params![platform, millis(now), limit], suspension)?
-                .collect()
-        })?;
-        let mut due = Vec::with_capacity(rows.len());
-        let mut broken = Vec::new();
-        for row in rows {
-            match row {
-                Ok(suspension) => due.push(suspension),
-                Err(NoAddress(id, error)) => {
-                    let answer = format!("not posted: {error}");
-                    broken.push((
-                        id,
-                        Settlement::Failed {
+        let is_due = |connection: &Connection| {
+            due(connection, platform, claimant, now, 1).map(|due| !due.is_empty())
+        };
+        // Most looks find nothing: they must wait for nobody who writes, and sync no disk.
+        if !self.read(is_due)? {
+            return Ok(Vec::new());
+        }
+        self.write(|tx| {
+            let mut claimed = Vec::new();
+            for row in due(tx, platform, claimant, now, most)? {
+                match row {
+                    Ok(suspension) => {
+                        take(tx, suspension.id, claimant, now + lease)?;
+                        claimed.push(suspension);
+                    }
+                    // A row that someone wrote by hand holds up no other.
+                    Err(NoAddress(id, error)) => {
+                        let answer = format!("not posted: {error}");
+                        let failed = Settlement::Failed {
                             status: None,
                             answer,
-                        },
-                    ));
+                        };
+                        settle(tx, id, &failed, now)?;
+                    }
                 }
             }
+            Ok(claimed)
+        })
+    }
+
+    /// Lets all claims of `claimant` end only when `lease` has passed from `now`.
+    ///
+    /// # Errors
+    /// As for every transaction.
+    pub fn renew(
+        &self,
+        claimant: Claimant,
+        lease: Duration,
+        now: SystemTime,
+    ) -> Result<(), LedgerError> {
+        let has_claims = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM suspensions WHERE claimant = ?)")?
+                .query_row([claimant.0], |row| row.get::<_, bool>(0))
+        })?;
+        if !has_claims {
+            return Ok(());
         }
-        // A row that someone wrote by hand holds up no other.
-        if !broken.is_empty() {
-            self.settle(&broken, now)?;
-        }
-        Ok(due)
+        self.write(|tx| {
+            tx.prepare_cached("UPDATE suspensions SET due = ?2 WHERE claimant = ?1")?
+                .execute(params![claimant.0, millis(now + lease)])?;
+            Ok(())
+        })
     }
 
     /// How many suspensions are pending, by platform.
+    ///
+    /// # Errors
+    /// When the database can't be read.
     pub fn pending(&self) -> Result<Vec<(String, u64)>, LedgerError> {
         self.read(|connection| {
             connection
@@ -189,7 +240,10 @@ impl Ledger {
         })
     }
 
-    /// Records what became of attempts, in one transaction.
+    /// Records what became of claimed suspensions, and ends the claims, in one transaction. What was settled already stays as it is.
+    ///
+    /// # Errors
+    /// As for every transaction.
     pub fn settle(
         &self,
         settlements: &[(SuspensionId, Settlement)],
@@ -197,7 +251,7 @@ impl Ledger {
     ) -> Result<(), LedgerError> {
         self.write(|tx| {
             for (id, settlement) in settlements {
-                settle(tx, *id, settlement, millis(now))?;
+                settle(tx, *id, settlement, now)?;
             }
             Ok(())
         })
@@ -208,12 +262,20 @@ fn settle(
     tx: &Transaction,
     SuspensionId(id): SuspensionId,
     settlement: &Settlement,
-    now: i64,
+    now: SystemTime,
 ) -> rusqlite::Result<()> {
     let (state, status, answer) = match settlement {
+        Settlement::Released => {
+            tx.prepare_cached(
+                "UPDATE suspensions SET claimant = NULL, due = ?2 WHERE id = ?1 AND state = 'pending'",
+            )?
+            .execute(params![id, millis(now)])?;
+            return Ok(());
+        }
         Settlement::Retry { at, error } => {
             tx.prepare_cached(
-                "UPDATE suspensions SET due = ?2, attempts = attempts + 1, status_code = NULL, answer = ?3
+                "UPDATE suspensions
+                 SET claimant = NULL, due = ?2, attempts = attempts + 1, status_code = NULL, answer = ?3
                  WHERE id = ?1 AND state = 'pending'",
             )?
             .execute(params![id, millis(*at), bounded(error)])?;
@@ -224,12 +286,74 @@ fn settle(
     };
     tx.prepare_cached(
         "UPDATE suspensions
-         SET state = ?2, settled = ?3, attempts = attempts + 1, status_code = ?4, answer = ?5
+         SET claimant = NULL, state = ?2, settled = ?3, attempts = attempts + 1, status_code = ?4, answer = ?5
          WHERE id = ?1 AND state = 'pending'",
     )?
-    .execute(params![id, state, now, status, bounded(answer)])?;
+    .execute(params![id, state, millis(now), status, bounded(answer)])?;
     tx.prepare_cached("UPDATE permanent_bounces SET status_code = ?2 WHERE suspension = ?1")?
         .execute(params![id, status])?;
+    Ok(())
+}
+
+/// The pending suspensions of a platform that are due and not in the hand of `claimant`, the longest due first.
+fn due(
+    connection: &Connection,
+    platform: &str,
+    claimant: Claimant,
+    now: SystemTime,
+    most: usize,
+) -> rusqlite::Result<Vec<Result<Suspension, NoAddress>>> {
+    // Two ranges of one index, so that those that wait are not looked at one by one.
+    let ranges = [
+        (PAST, millis(now)),
+        (BEYOND, millis(now + LONGEST_WAIT + TOLERANCE)),
+    ];
+    let mut found = Vec::new();
+    for (query, bound) in ranges {
+        let left = most - found.len();
+        let mut statement = connection.prepare_cached(query)?;
+        let rows = statement.query_map(params![platform, bound, claimant.0, left], suspension)?;
+        for row in rows {
+            found.push(row?);
+        }
+    }
+    Ok(found)
+}
+
+/// Those that may have waited long enough.
+const PAST: &str = "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
+    FROM suspensions WHERE domain = ?1 AND due <= ?2 AND state = 'pending' AND claimant IS NOT ?3
+    ORDER BY due, id LIMIT ?4";
+
+/// Those that nobody meant to wait for so long.
+const BEYOND: &str = "SELECT id, bounced_address, domain, created, attempts, type, reason, status, diagnostic, message_id
+    FROM suspensions WHERE domain = ?1 AND due > ?2 AND state = 'pending' AND claimant IS NOT ?3
+    ORDER BY due, id LIMIT ?4";
+
+/// Whether somebody has claimed a suspension, and the lease has not ended.
+pub(super) fn is_claimed(
+    tx: &Transaction,
+    SuspensionId(id): SuspensionId,
+    now: SystemTime,
+) -> rusqlite::Result<bool> {
+    tx.prepare_cached(
+        "SELECT claimant IS NOT NULL AND due > ?2 AND due <= ?3 FROM suspensions WHERE id = ?1",
+    )?
+    .query_row(
+        params![id, millis(now), millis(now + LONGEST_WAIT + TOLERANCE)],
+        |row| row.get(0),
+    )
+}
+
+/// Gives a suspension to a claimant.
+pub(super) fn take(
+    tx: &Transaction,
+    SuspensionId(id): SuspensionId,
+    claimant: Claimant,
+    until: SystemTime,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE suspensions SET claimant = ?2, due = ?3 WHERE id = ?1")?
+        .execute(params![id, claimant.0, millis(until)])?;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
 //! Answers by machines on behalf of living people: vacation and other automatic replies (RFC 3834, and without its headers),
 //! challenges, read receipts (RFC 8098).
 
-use super::mail::Mail;
+use super::mime::Mail;
 use super::phrases::PHRASES;
-use super::prose::Sender;
+use super::sender::Sender;
 
 /// Headers that only automatic replies have.
 const HEADERS: [&str; 14] = [
@@ -47,6 +47,9 @@ pub(super) fn evidence(mail: &Mail<'_>) -> Option<String> {
     }
     if let Some(name) = HEADERS.into_iter().find(|name| mail.header.has(name)) {
         return Some(format!("the header field {name}"));
+    }
+    if mail.header.contains("X-Apple-Action", "vacation") {
+        return Some("X-Apple-Action: VACATION".to_owned());
     }
     for name in ["Precedence", "X-Precedence"] {
         if mail.header.contains(name, "auto_reply") || mail.header.contains(name, "auto-reply") {

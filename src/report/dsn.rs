@@ -1,13 +1,13 @@
 //! Delivery status notifications: RFC 3464, internationalised by RFC 6533, and what mail systems make of them.
 //!
 //! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
-//! by [`super::prose`].
+//! by [`super::free_text`].
 
+use super::diagnostic;
 use super::fields::{self, Field};
 use super::limits::{self, Limit, MAX_FIELD, cut};
-use super::mail::Mail;
+use super::mime::Mail;
 use super::types::{Action, Recipient};
-use super::words;
 use crate::address::{self, Address};
 use crate::smtp_reply::Status;
 use memchr::memchr;
@@ -122,6 +122,7 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
     // Oracle's and others' Status says the same as a Diagnostic-Code would: `4.4.7 (unable to deliver after 1 day)`.
     let said = [
         ("Diagnostic-Code", get("Diagnostic-Code")),
+        ("X-Supplementary-Info", get("X-Supplementary-Info")),
         ("Status", get("Status").and_then(comment)),
     ];
     for (field, words) in said {
@@ -130,7 +131,7 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
             let is_local = words
                 .get(..6)
                 .is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
-            words::take(
+            diagnostic::take(
                 &mut recipient,
                 if is_local { words } else { without_type(words) },
             );
@@ -138,7 +139,7 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
         }
     }
     if let Some(category) = get("X-PowerMTA-BounceCategory") {
-        words::append(&mut recipient, &format!("(PowerMTA: {category})"));
+        diagnostic::append(&mut recipient, &format!("(PowerMTA: {category})"));
     }
     Some(recipient)
 }

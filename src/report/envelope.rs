@@ -1,10 +1,9 @@
 //! The header of the mail itself, as people and [`crate::policy`] ask for it.
 
-use super::header::{self, Header};
 use super::limits::{MAX_FIELD, MAX_SHOWN, cut};
+use super::mime::{self, Header};
 use super::types::Envelope;
 use crate::address;
-use mail_parser::parsers::MessageStream;
 
 pub(super) fn of(header: &Header<'_>) -> Envelope {
     let shown = |name| {
@@ -33,14 +32,10 @@ pub(super) fn of(header: &Header<'_>) -> Envelope {
 /// `address (display name)`.
 fn sender(raw: &[u8]) -> Option<String> {
     let raw = &raw[..raw.len().min(MAX_READ)];
-    let mut terminated = raw.to_vec();
-    terminated.push(b'\n');
-    let value = MessageStream::new(&terminated).parse_address();
-    let first = value.as_address().and_then(|list| list.first().cloned());
-    let text = match first.map(|first| (first.address, first.name)) {
-        Some((Some(address), Some(name))) => format!("{address} ({name})"),
-        Some((Some(only), None) | (None, Some(only))) => only.into_owned(),
-        _ => header::decoded(raw).into_owned(),
+    let text = match mime::first_mailbox(raw) {
+        (Some(address), Some(name)) => format!("{address} ({name})"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => mime::decoded(raw).into_owned(),
     };
     Some(cut(&text, MAX_SHOWN).to_owned()).filter(|text| !text.is_empty())
 }

@@ -3,9 +3,9 @@
 //! A complaint is no failure. Who complained is often hidden.
 
 use super::fields;
-use super::header::Header;
 use super::limits::{self, Limit};
-use super::mail::Mail;
+use super::mime::Header;
+use super::mime::Mail;
 use crate::address::{self, Address};
 use std::collections::BTreeSet;
 

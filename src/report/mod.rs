@@ -3,36 +3,36 @@
 //! Pure: no clock, no I/O, no configuration. It finds out *who* failed and collects the words and codes that were said
 //! of each; what they mean is for [`crate::diagnosis`], what is done about it for [`crate::policy`].
 //!
-//! The way of a mail: [`limits`] cuts it, `header` and `mime` take it apart into a `mail`, and `kind` asks in turn:
+//! The way of a mail: [`limits`] cuts it, `mime` takes it apart, and `classify` asks in turn:
 //!
-//! - `feedback`: is it a complaint?
+//! - `feedback`: is it a complaint (RFC 5965)?
+//! - `amazon_ses`: is it a notification of Amazon's?
 //! - `dsn`: does it tell machines who failed (RFC 3464)?
-//! - `prose`: does it tell people, in one of the many ways in which mail systems do?
+//! - `free_text`: does it tell people, in one of the many ways in which mail systems do?
 //! - `auto_reply`: does a machine answer for somebody?
 //!
 //! `original` reads the header of the mail that came back.
 
+mod amazon_ses;
 mod auto_reply;
+mod classify;
+mod diagnostic;
 mod dsn;
 mod envelope;
 mod feedback;
 mod fields;
-mod header;
-mod html;
-mod kind;
+mod free_text;
 pub mod limits;
-mod mail;
 mod mime;
 mod original;
 mod phrases;
-mod prose;
+mod sender;
 mod types;
-mod words;
 
 pub use limits::Limit;
 pub use types::{Action, Envelope, Kind, Original, Recipient, Report};
 
-use mail::Mail;
+use mime::Mail;
 use std::sync::LazyLock;
 
 /// Compiles what reading needs, once, which takes a while: else the first mail has to wait for it, and is blamed should the process be
@@ -79,7 +79,7 @@ pub fn parse(raw: &[u8]) -> Report {
         original: Original::default(),
         limits: Vec::new(),
     };
-    kind::read(&mut report, &mail, &mut limits);
+    classify::classify(&mut report, &mail, &mut limits);
     report.limits = limits;
     report
 }

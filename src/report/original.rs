@@ -1,7 +1,7 @@
 //! The returned mail: what its header says of the mail that we sent.
 
-use super::header::Header;
 use super::limits::{MAX_FIELD, MAX_SHOWN, cut};
+use super::mime::Header;
 use super::types::Original;
 use crate::address;
 

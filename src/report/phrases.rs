@@ -23,16 +23,30 @@ pub(super) struct Phrases {
     pub(super) helping: Words,
     /// Words behind an address that say that it failed.
     pub(super) failing: Words,
+    /// Names of fields that say why.
+    pub(super) reason: Vec<String>,
     /// Starts of lines that only say what to do.
     pub(super) courtesy: Words,
+    /// In paragraphs that a gateway puts above or below what others wrote.
+    pub(super) banner: Words,
     /// In `From`: mail systems.
     pub(super) daemon: Words,
     /// In `Subject`: bounces.
     pub(super) bounce: Words,
     /// In `Subject`: notices of success.
     pub(super) success: Words,
+    /// In `Subject`: warnings of a mail that waits.
+    pub(super) delay: Words,
     /// At the start of `Subject`: automatic replies.
     pub(super) answer: Words,
+    /// At the end of `Subject`: automatic replies.
+    pub(super) answer_end: Words,
+    /// At the start of `Subject`: somebody answers.
+    pub(super) reply: Words,
+    /// At the start of `Subject`: somebody passes a mail on.
+    pub(super) forward: Words,
+    /// Starts of the local part of senders that read no answers: programs.
+    pub(super) automaton: Words,
     /// In `Subject`: challenges.
     pub(super) challenge: Words,
 }
@@ -86,6 +100,13 @@ impl Words {
         &self.list[number]
     }
 
+    /// Whether `text` ends with one of the phrases.
+    pub(super) fn end(&self, text: &str) -> bool {
+        self.list
+            .iter()
+            .any(|phrase| text.ends_with(phrase.as_str()))
+    }
+
     /// Whether `text` starts with one of the phrases.
     pub(super) fn start(&self, text: &str) -> bool {
         self.automaton
@@ -122,7 +143,9 @@ struct Text {
     announcing: Vec<String>,
     helping: Vec<String>,
     failing: Vec<String>,
+    reason: Vec<String>,
     courtesy: Vec<String>,
+    banner: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +154,12 @@ struct Header {
     daemon: Vec<String>,
     bounce: Vec<String>,
     success: Vec<String>,
+    delay: Vec<String>,
     answer: Vec<String>,
+    answer_end: Vec<String>,
+    reply: Vec<String>,
+    forward: Vec<String>,
+    automaton: Vec<String>,
     challenge: Vec<String>,
 }
 
@@ -160,11 +188,18 @@ impl Phrases {
             announcing: file.text.announcing,
             helping: Words::of(file.text.helping),
             failing: Words::of(file.text.failing),
+            reason: file.text.reason,
             courtesy: Words::of(file.text.courtesy),
+            banner: Words::of(file.text.banner),
             daemon: Words::of(file.header.daemon),
             bounce: Words::of(file.header.bounce),
             success: Words::of(file.header.success),
+            delay: Words::of(file.header.delay),
             answer: Words::of(file.header.answer),
+            answer_end: Words::of(file.header.answer_end),
+            reply: Words::of(file.header.reply),
+            forward: Words::of(file.header.forward),
+            automaton: Words::of(file.header.automaton),
             challenge: Words::of(file.header.challenge),
         }
     }
@@ -182,10 +217,16 @@ mod tests {
             &PHRASES.helping,
             &PHRASES.failing,
             &PHRASES.courtesy,
+            &PHRASES.banner,
             &PHRASES.daemon,
             &PHRASES.bounce,
             &PHRASES.success,
+            &PHRASES.delay,
             &PHRASES.answer,
+            &PHRASES.answer_end,
+            &PHRASES.reply,
+            &PHRASES.forward,
+            &PHRASES.automaton,
             &PHRASES.challenge,
         ];
         for set in sets {

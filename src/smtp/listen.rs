@@ -26,6 +26,9 @@ impl Listen {
     pub const PORT: u16 = 2525;
 
     /// The name or address of a host as it is typed without a port, IPv6 with or without brackets.
+    ///
+    /// # Errors
+    /// When it is none, in words that say what to write.
     pub fn host(text: &str) -> Result<String, String> {
         let host = host(text).or_else(|| is_ipv6(text).then_some(text));
         host.map(str::to_owned).ok_or_else(|| {

@@ -1,12 +1,14 @@
-//! What came of asking a platform, and what that means for a suspension (DESIGN 8). Pure: it neither asks nor waits.
+//! What came of asking a platform, and what that means for a suspension (DESIGN 9). Pure: it neither asks nor waits.
 
+use crate::config::Misleading;
+use crate::ledger::LONGEST_WAIT;
 use crate::printable::Printable;
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::status::StatusCode;
 use std::time::{Duration, SystemTime};
 
 /// The longest that a `Retry-After` is believed: a mistaken one must not silence a platform for good.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+const LONGEST_RETRY_AFTER: Duration = LONGEST_WAIT;
 
 /// An answer of a platform. Its text is the platform's: to be escaped wherever it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,9 @@ pub enum Unreachable {
         /// For how long the platform wants to be left alone.
         pause: Option<Duration>,
     },
+    /// The address is put into no URL.
+    #[error(transparent)]
+    Misleading(#[from] Misleading),
     /// Anything else.
     #[error("it cannot be asked ({0})")]
     Other(String),
@@ -55,40 +60,45 @@ pub enum Unreachable {
 
 impl Unreachable {
     /// Where every other suspension would meet the same, one try is enough to know.
-    fn strain(&self) -> Strain {
+    fn scope(&self) -> Scope {
         match self {
             Unreachable::NoUrl {
                 pause: Some(pause), ..
-            } => Strain::Pause(*pause),
+            } => Scope::Pause(*pause),
             Unreachable::Name(_)
             | Unreachable::Refused
             | Unreachable::NoConnection(_)
             | Unreachable::Tls(_)
-            | Unreachable::NoUrl { pause: None, .. } => Strain::All,
-            Unreachable::Silent(_) | Unreachable::Broken(_) | Unreachable::Other(_) => Strain::One,
+            | Unreachable::NoUrl { pause: None, .. } => Scope::All,
+            Unreachable::Silent(_)
+            | Unreachable::Broken(_)
+            | Unreachable::Misleading(_)
+            | Unreachable::Other(_) => Scope::One,
         }
     }
 }
 
 /// What came of asking.
-pub type Asked = Result<Answer, Unreachable>;
+pub type Attempt = Result<Answer, Unreachable>;
 
 /// What it means for the suspension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum Outcome {
     /// The platform knows now.
     Delivered,
     /// The platform does not know the address (404, 410): there is nothing to stop.
     NothingToStop,
     /// It passes: try again.
-    Passing(Strain),
+    Passing(Scope),
     /// The platform will never take it.
     Refused,
+    /// The platform is not asked, as no URL may hold the address.
+    Unsendable,
 }
 
 /// How a passing fault bears on the platform's other suspensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strain {
+pub enum Scope {
     /// It may be about this one only.
     One,
     /// The others would meet the same.
@@ -98,21 +108,22 @@ pub enum Strain {
 }
 
 /// Judges an answer, or the lack of one.
-pub fn meaning(asked: &Asked) -> Meaning {
-    let answer = match asked {
+pub fn outcome(attempt: &Attempt) -> Outcome {
+    let answer = match attempt {
         Ok(answer) => answer,
-        Err(unreachable) => return Meaning::Passing(unreachable.strain()),
+        Err(Unreachable::Misleading(_)) => return Outcome::Unsendable,
+        Err(unreachable) => return Outcome::Passing(unreachable.scope()),
     };
     match answer.status {
-        status if status.is_success() => Meaning::Delivered,
-        StatusCode::NOT_FOUND | StatusCode::GONE => Meaning::NothingToStop,
-        status if is_passing(status) => Meaning::Passing(match answer.retry_after {
-            Some(pause) => Strain::Pause(pause),
+        status if status.is_success() => Outcome::Delivered,
+        StatusCode::NOT_FOUND | StatusCode::GONE => Outcome::NothingToStop,
+        status if is_passing(status) => Outcome::Passing(match answer.retry_after {
+            Some(pause) => Scope::Pause(pause),
             // Too many requests are never about one address.
-            None if status == StatusCode::TOO_MANY_REQUESTS => Strain::All,
-            None => Strain::One,
+            None if status == StatusCode::TOO_MANY_REQUESTS => Scope::All,
+            None => Scope::One,
         }),
-        _ => Meaning::Refused,
+        _ => Outcome::Refused,
     }
 }
 
@@ -143,8 +154,8 @@ const SHOWN: usize = 200;
 
 /// What log, ledger and commands show of an answer, such as `200 / {"processd_email": "a@b.example"}`, or of its lack: one line,
 /// escaped.
-pub fn words(asked: &Asked) -> String {
-    match asked {
+pub fn words(attempt: &Attempt) -> String {
+    match attempt {
         Ok(answer) => {
             let status = answer.status.as_u16();
             let body = answer.body.trim();
@@ -165,7 +176,7 @@ pub fn words(asked: &Asked) -> String {
 mod tests {
     use super::*;
 
-    fn answered(status: u16, retry_after: Option<u64>) -> Asked {
+    fn answered(status: u16, retry_after: Option<u64>) -> Attempt {
         Ok(Answer {
             status: StatusCode::from_u16(status).unwrap(),
             body: String::new(),
@@ -176,34 +187,34 @@ mod tests {
     #[test]
     fn each_status_means_what_design_8_says() {
         for status in [200, 201, 202, 204] {
-            assert_eq!(meaning(&answered(status, None)), Meaning::Delivered);
+            assert_eq!(outcome(&answered(status, None)), Outcome::Delivered);
         }
         for status in [404, 410] {
-            assert_eq!(meaning(&answered(status, None)), Meaning::NothingToStop);
+            assert_eq!(outcome(&answered(status, None)), Outcome::NothingToStop);
         }
         for status in [408, 425, 500, 502, 503, 504, 599] {
-            let passing = Meaning::Passing(Strain::One);
-            assert_eq!(meaning(&answered(status, None)), passing, "{status}");
+            let passing = Outcome::Passing(Scope::One);
+            assert_eq!(outcome(&answered(status, None)), passing, "{status}");
         }
         for status in [301, 302, 307, 308, 400, 401, 403, 405, 409, 422, 451] {
-            assert_eq!(meaning(&answered(status, None)), Meaning::Refused);
+            assert_eq!(outcome(&answered(status, None)), Outcome::Refused);
         }
     }
 
     #[test]
     fn a_rate_limit_and_a_pause_concern_every_suspension() {
-        let pause = Meaning::Passing(Strain::Pause(Duration::from_secs(7)));
-        assert_eq!(meaning(&answered(429, None)), Meaning::Passing(Strain::All));
-        assert_eq!(meaning(&answered(429, Some(7))), pause);
-        assert_eq!(meaning(&answered(503, Some(7))), pause);
-        assert_eq!(meaning(&answered(403, Some(7))), Meaning::Refused);
+        let pause = Outcome::Passing(Scope::Pause(Duration::from_secs(7)));
+        assert_eq!(outcome(&answered(429, None)), Outcome::Passing(Scope::All));
+        assert_eq!(outcome(&answered(429, Some(7))), pause);
+        assert_eq!(outcome(&answered(503, Some(7))), pause);
+        assert_eq!(outcome(&answered(403, Some(7))), Outcome::Refused);
         assert_eq!(
-            meaning(&Err(Unreachable::Refused)),
-            Meaning::Passing(Strain::All)
+            outcome(&Err(Unreachable::Refused)),
+            Outcome::Passing(Scope::All)
         );
         assert_eq!(
-            meaning(&Err(Unreachable::Broken("reset".to_owned()))),
-            Meaning::Passing(Strain::One)
+            outcome(&Err(Unreachable::Broken("reset".to_owned()))),
+            Outcome::Passing(Scope::One)
         );
     }
 

@@ -3,7 +3,7 @@
 //! While a platform does not work, asking it with everything that waits helps nobody: the breaker opens, everything stays in the
 //! ledger, and one request at a time probes, ever more rarely, until one is answered.
 
-use super::answer::Strain;
+use super::answer::Scope;
 use crate::backoff::Backoff;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ const FAULTS_IN_A_ROW: u32 = 5;
 /// The state of one platform.
 #[derive(Debug)]
 pub struct Breaker {
-    pace: Backoff,
+    backoff: Backoff,
     /// Faults since the last answer.
     faults: u32,
     /// Nothing before this instant, then one probe; none while the platform works.
@@ -22,22 +22,22 @@ pub struct Breaker {
     rounds: u32,
 }
 
-/// What may be asked.
+/// What the breaker lets through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
+pub enum State {
     /// As much as the platform takes at a time.
-    Everything,
+    Closed,
     /// One request, to see whether it works again.
-    Probe,
+    HalfOpen,
     /// Nothing until then.
-    NothingUntil(Instant),
+    Open(Instant),
 }
 
 impl Breaker {
-    /// A closed breaker, whose probes come at `pace` once it is open.
-    pub fn new(pace: Backoff) -> Breaker {
+    /// A closed breaker, whose probes come at `backoff` once it is open.
+    pub fn new(backoff: Backoff) -> Breaker {
         Breaker {
-            pace,
+            backoff,
             faults: 0,
             open_until: None,
             rounds: 0,
@@ -45,11 +45,11 @@ impl Breaker {
     }
 
     /// What may be asked now.
-    pub fn leave(&self, now: Instant) -> Leave {
+    pub fn state(&self, now: Instant) -> State {
         match self.open_until {
-            None => Leave::Everything,
-            Some(until) if until <= now => Leave::Probe,
-            Some(until) => Leave::NothingUntil(until),
+            None => State::Closed,
+            Some(until) if until <= now => State::HalfOpen,
+            Some(until) => State::Open(until),
         }
     }
 
@@ -65,21 +65,21 @@ impl Breaker {
     }
 
     /// A passing fault. Returns until when nothing may be asked, if so.
-    pub fn failed(&mut self, strain: Strain, now: Instant, random: f64) -> Option<Instant> {
+    pub fn failed(&mut self, scope: Scope, now: Instant, random: f64) -> Option<Instant> {
         self.faults = self.faults.saturating_add(1);
         match self.open_until {
             // One that was on its way when the breaker opened: only a longer pause is news.
             Some(until) if until > now => {
-                if let Strain::Pause(pause) = strain {
+                if let Scope::Pause(pause) = scope {
                     self.open_until = Some(until.max(now + pause));
                 }
             }
-            None if strain == Strain::One && self.faults < FAULTS_IN_A_ROW => {}
+            None if scope == Scope::One && self.faults < FAULTS_IN_A_ROW => {}
             _ => {
                 self.rounds = self.rounds.saturating_add(1);
-                let wait = self.pace.wait(self.rounds, random);
-                let wait = match strain {
-                    Strain::Pause(pause) => wait.max(pause),
+                let wait = self.backoff.wait(self.rounds, random);
+                let wait = match scope {
+                    Scope::Pause(pause) => wait.max(pause),
                     _ => wait,
                 };
                 self.open_until = Some(now + wait);
@@ -106,32 +106,32 @@ mod tests {
     #[test]
     fn a_fault_of_the_platform_opens_it_at_once_and_a_probe_that_works_closes_it() {
         let (mut breaker, start) = (breaker(), Instant::now());
-        let until = breaker.failed(Strain::All, start, 0.0);
+        let until = breaker.failed(Scope::All, start, 0.0);
         assert_eq!(until, Some(start + SECOND));
-        assert_eq!(breaker.leave(start), Leave::NothingUntil(start + SECOND));
-        assert_eq!(breaker.leave(start + SECOND), Leave::Probe);
+        assert_eq!(breaker.state(start), State::Open(start + SECOND));
+        assert_eq!(breaker.state(start + SECOND), State::HalfOpen);
         assert!(breaker.worked(start + SECOND));
-        assert_eq!(breaker.leave(start + SECOND), Leave::Everything);
+        assert_eq!(breaker.state(start + SECOND), State::Closed);
     }
 
     #[test]
     fn faults_of_single_suspensions_open_it_when_nothing_works_in_between() {
         let (mut breaker, now) = (breaker(), Instant::now());
         for _ in 1..FAULTS_IN_A_ROW {
-            assert_eq!(breaker.failed(Strain::One, now, 0.0), None);
+            assert_eq!(breaker.failed(Scope::One, now, 0.0), None);
         }
         breaker.worked(now);
         for _ in 1..FAULTS_IN_A_ROW {
-            assert_eq!(breaker.failed(Strain::One, now, 0.0), None);
+            assert_eq!(breaker.failed(Scope::One, now, 0.0), None);
         }
-        assert!(breaker.failed(Strain::One, now, 0.0).is_some());
+        assert!(breaker.failed(Scope::One, now, 0.0).is_some());
     }
 
     #[test]
     fn each_probe_that_fails_doubles_the_wait() {
         let (mut breaker, mut now) = (breaker(), Instant::now());
         for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
-            let until = breaker.failed(Strain::All, now, 0.0).unwrap();
+            let until = breaker.failed(Scope::All, now, 0.0).unwrap();
             assert_eq!(until - now, seconds * SECOND);
             now = until;
         }
@@ -140,20 +140,20 @@ mod tests {
     #[test]
     fn what_was_on_its_way_neither_closes_it_nor_makes_the_wait_longer() {
         let (mut breaker, now) = (breaker(), Instant::now());
-        let until = breaker.failed(Strain::All, now, 0.0);
+        let until = breaker.failed(Scope::All, now, 0.0);
         for _ in 0..30 {
-            assert_eq!(breaker.failed(Strain::One, now, 0.0), until);
+            assert_eq!(breaker.failed(Scope::One, now, 0.0), until);
         }
         assert!(!breaker.worked(now));
-        assert_eq!(breaker.leave(now), Leave::NothingUntil(now + SECOND));
+        assert_eq!(breaker.state(now), State::Open(now + SECOND));
     }
 
     #[test]
     fn a_pause_that_the_platform_asks_for_is_kept() {
         let (mut breaker, now) = (breaker(), Instant::now());
-        breaker.failed(Strain::Pause(90 * SECOND), now, 0.0);
-        assert_eq!(breaker.leave(now), Leave::NothingUntil(now + 90 * SECOND));
-        let longer = breaker.failed(Strain::Pause(95 * SECOND), now + SECOND, 0.0);
+        breaker.failed(Scope::Pause(90 * SECOND), now, 0.0);
+        assert_eq!(breaker.state(now), State::Open(now + 90 * SECOND));
+        let longer = breaker.failed(Scope::Pause(95 * SECOND), now + SECOND, 0.0);
         assert_eq!(longer, Some(now + 96 * SECOND));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It asks and tells what came of it; what that means is for [`super::answer`].
 
-use super::answer::{Answer, Asked, Unreachable, retry_after};
+use super::answer::{Answer, Attempt, Unreachable, retry_after};
 use crate::config::{Authority, Platform, Target};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::{Certificate, Client as Http, RequestBuilder, Response, redirect};
@@ -122,7 +122,7 @@ impl Client {
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn post(&self, url: &str, json: Option<Vec<u8>>) -> Asked {
+    pub async fn post(&self, url: &str, json: Option<Vec<u8>>) -> Attempt {
         let url = parse(url)?;
         let request = self.with_headers(&url, self.http.post(url.clone()));
         let request = match json {

@@ -3,33 +3,38 @@
 //! It works off what the ledger holds and never decides whom to suspend. Each platform has a `worker` of its own, so one that
 //! is down, slow or hanging delays nothing but its own suspensions.
 //!
-//! - `worker`: takes what is due for one platform, posts it, judges the answers
+//! - `worker`: claims what is due for one platform, posts it, settles it
+//! - `claim`: one suspension on its way from the one to the other; `clock`: what time it is meanwhile
 //! - `resolver`: where a platform's suspend URLs come from; `notice`: what is sent beside the URL
 //! - `client`: HTTP, bounded in time and memory
 //! - `answer`: what came of a request, and what it means (pure)
 //! - `breaker`: whether a platform may be asked now (pure)
 //! - `announce`, `outage`: what the operator is told
-//! - `recorder`: what came of the attempts → ledger, in batches
+//! - `recorder`: what came of the claims → ledger, in batches; claims are renewed
 
 mod announce;
 mod answer;
 mod breaker;
+mod claim;
 mod client;
+mod clock;
 mod notice;
 mod outage;
 mod recorder;
 mod resolver;
 mod worker;
 
-pub use answer::Meaning;
+pub use answer::Outcome;
 pub use client::{ClientError, Timeouts};
+pub use clock::Clock;
 
 use crate::backoff::Backoff;
 use crate::config::{Handler, Platform};
-use crate::ledger::{Ledger, Settlement, Suspension};
+use crate::ledger::{Claimant, LONGEST_WAIT, Ledger, Settlement, Suspension};
 use crate::telemetry::Blocks;
-use answer::{Asked, meaning, words};
+use answer::{Attempt, outcome, words};
 use client::Client;
+use recorder::Recorder;
 use resolver::Resolver;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,7 +46,7 @@ use worker::Worker;
 
 /// How patiently and how often platforms are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
+pub struct Schedule {
     /// For one request.
     pub timeouts: Timeouts,
     /// The most requests that one platform has to answer at a time.
@@ -52,25 +57,29 @@ pub struct Pace {
     pub probe: Backoff,
     /// How often the ledger is looked at without being rung for: for what other processes wrote into it.
     pub poll: Duration,
+    /// For how long a suspension that this process has claimed is nobody else's to post; renewed while the process lives. So long
+    /// after its death they wait.
+    pub lease: Duration,
     /// How long requests may take to end when told to stop.
     pub grace: Duration,
 }
 
-impl Default for Pace {
-    fn default() -> Pace {
+impl Default for Schedule {
+    fn default() -> Schedule {
         let second = Duration::from_secs(1);
-        Pace {
+        Schedule {
             timeouts: Timeouts::default(),
             at_once: 16,
             retry: Backoff {
                 first: 10 * second,
-                longest: 3600 * second,
+                longest: LONGEST_WAIT,
             },
             probe: Backoff {
                 first: second,
                 longest: 60 * second,
             },
             poll: second,
+            lease: 15 * second,
             grace: 5 * second,
         }
     }
@@ -89,30 +98,41 @@ pub struct Stop {
 pub struct Suspender {
     workers: Vec<Worker>,
     domains: Vec<String>,
-    attempts: mpsc::UnboundedReceiver<recorder::Attempt>,
-    ledger: Ledger,
+    settled: mpsc::UnboundedReceiver<claim::Settled>,
+    /// Without the sender: the recorder ends when the last worker and the last claim are gone.
+    recorder: Recorder,
 }
 
 impl Suspender {
-    /// Sets up the connections; nothing is asked yet. `bell` is rung when there are new suspensions.
+    /// Sets up the connections; nothing is asked yet. `wake_up` is notified when there are new suspensions; `clock` says
+    /// what is due and what is too old.
     ///
     /// # Errors
     /// When the system's or a platform's certificate authorities can't be used.
     pub fn new(
         handler: &Handler,
         ledger: Ledger,
-        bell: Arc<Notify>,
+        wake_up: Arc<Notify>,
         blocks: Blocks,
-        pace: Pace,
+        schedule: Schedule,
+        clock: Clock,
     ) -> Result<Suspender, ClientError> {
-        let (recorder, attempts) = mpsc::unbounded_channel();
-        let common = worker::Common {
+        let (settle, settled) = mpsc::unbounded_channel();
+        let recorder = Recorder {
             ledger: ledger.clone(),
-            bell,
+            clock: clock.clone(),
+            claimant: Claimant::new(),
+            lease: schedule.lease,
+        };
+        let common = worker::Common {
+            ledger,
+            claimant: recorder.claimant,
+            wake_up,
             blocks,
-            recorder,
+            settle,
             max_age: handler.suspension_max_age.0,
-            pace,
+            schedule,
+            clock,
         };
         let workers = handler
             .domains
@@ -122,16 +142,19 @@ impl Suspender {
         Ok(Suspender {
             workers,
             domains: handler.domains.keys().cloned().collect(),
-            attempts,
-            ledger,
+            settled,
+            recorder,
         })
     }
 
     /// Posts what is pending and what becomes so, until told to stop.
     pub async fn run(self, stop: Stop) {
-        let (ledger, domains) = (self.ledger.clone(), self.domains);
+        let (ledger, domains) = (self.recorder.ledger.clone(), self.domains);
         tokio::task::spawn_blocking(move || mention_orphans(&ledger, &domains));
-        let recorder = tokio::spawn(recorder::run(self.ledger, self.attempts, stop.soon.clone()));
+        let ended = CancellationToken::new();
+        let renewing = tokio::spawn(self.recorder.clone().renew(ended.clone()));
+        let recording = self.recorder.record(self.settled, stop.soon.clone());
+        let recording = tokio::spawn(recording);
         let mut workers: JoinSet<()> = self
             .workers
             .into_iter()
@@ -144,10 +167,13 @@ impl Suspender {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
-        if let Err(error) = recorder.await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+        for task in [recording, renewing] {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+            ended.cancel();
         }
     }
 }
@@ -172,7 +198,7 @@ pub struct Told {
     /// What the platform answered, or why it did not, fit to be shown: `200 / {"processd_email": "a@b.example"}`.
     pub response: String,
     /// What that means.
-    pub meaning: Meaning,
+    pub outcome: Outcome,
     /// For the ledger.
     pub settlement: Settlement,
 }
@@ -184,38 +210,44 @@ pub struct Told {
 pub async fn tell(
     platform: &Platform,
     suspension: &Suspension,
-    pace: Pace,
+    schedule: Schedule,
 ) -> Result<Told, ClientError> {
-    let client = Client::new(platform, pace.timeouts)?;
-    let asked = match Resolver::new(&platform.target).template(&client).await {
-        Ok(template) => {
-            let body = notice::body(platform.body, suspension);
-            client
-                .post(&template.expand(&suspension.address), body)
-                .await
-        }
+    let client = Client::new(platform, schedule.timeouts)?;
+    let attempt = match Resolver::new(&platform.target, Clock::default())
+        .template(&client)
+        .await
+    {
+        Ok(template) => match template.expand(&suspension.address) {
+            Ok(url) => {
+                let body = notice::body(platform.body, suspension);
+                client.post(&url, body).await
+            }
+            Err(misleading) => Err(misleading.into()),
+        },
         Err(fault) => Err(fault),
     };
-    let meaning = meaning(&asked);
-    let wait = pace.retry.wait(suspension.attempts + 1, fastrand::f64());
+    let outcome = outcome(&attempt);
+    let wait = schedule
+        .retry
+        .wait(suspension.attempts + 1, fastrand::f64());
     let again = Some(SystemTime::now() + wait);
     Ok(Told {
-        response: words(&asked),
-        meaning,
-        settlement: settlement(&asked, meaning, again),
+        response: words(&attempt),
+        outcome,
+        settlement: settlement(&attempt, outcome, again),
     })
 }
 
 /// What the ledger is told of an attempt. A fault that passes is tried again at `again`, or given up if that is none.
-fn settlement(asked: &Asked, meaning: Meaning, again: Option<SystemTime>) -> Settlement {
-    let status = asked.as_ref().ok().map(|answer| answer.status.as_u16());
-    let said = words(asked);
-    match (meaning, status, again) {
-        (Meaning::Delivered | Meaning::NothingToStop, Some(status), _) => Settlement::Delivered {
+fn settlement(attempt: &Attempt, outcome: Outcome, again: Option<SystemTime>) -> Settlement {
+    let status = attempt.as_ref().ok().map(|answer| answer.status.as_u16());
+    let said = words(attempt);
+    match (outcome, status, again) {
+        (Outcome::Delivered | Outcome::NothingToStop, Some(status), _) => Settlement::Delivered {
             status,
             answer: said,
         },
-        (Meaning::Passing(_), _, Some(at)) => Settlement::Retry { at, error: said },
+        (Outcome::Passing(_), _, Some(at)) => Settlement::Retry { at, error: said },
         _ => Settlement::Failed {
             status,
             answer: said,

@@ -71,23 +71,18 @@ impl Outage {
         }
     }
 
-    /// Until when a suspension was decided that had to wait for the platform; none if there was no outage, or it is not over.
-    pub fn backlog_before(&self) -> Option<SystemTime> {
-        let (_, wall) = self.0.as_ref()?.answered?;
-        Some(wall)
-    }
-
-    /// All that had to wait was worked off.
+    /// All that had to wait was worked off; nothing new if there was no outage, or it goes on.
     pub fn over(&mut self, platform: &str) {
-        let Some(Current {
+        let Some(&Current {
             since,
             answered: Some((answered, _)),
             late,
             ..
-        }) = self.0.take()
+        }) = self.0.as_ref()
         else {
             return;
         };
+        self.0 = None;
         let lasted = words(answered - since);
         info!(
             domain = platform,

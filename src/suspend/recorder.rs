@@ -1,10 +1,15 @@
-//! Writes what came of attempts to the ledger, for all platforms together: many in one transaction.
+//! Writes what came of claims to the ledger, for all platforms together: many in one transaction.
 
-use crate::ledger::{Ledger, Settlement, SuspensionId};
-use std::time::{Duration, SystemTime};
+use super::claim::Settled;
+use super::clock::Clock;
+use crate::ledger::{Claimant, Ledger};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 /// The most that one transaction takes.
 const MOST_AT_ONCE: usize = 512;
@@ -12,69 +17,83 @@ const MOST_AT_ONCE: usize = 512;
 /// How long a storage fault is waited out before the next try.
 const WAIT: Duration = Duration::from_secs(1);
 
-/// An attempt that was made.
-pub struct Attempt {
-    /// Which suspension.
-    pub id: SuspensionId,
-    /// What came of it.
-    pub settlement: Settlement,
-    /// Is told the number once the ledger holds it.
-    pub done: mpsc::UnboundedSender<SuspensionId>,
+/// What writes for this process.
+#[derive(Clone)]
+pub struct Recorder {
+    pub ledger: Ledger,
+    pub clock: Clock,
+    /// Who claims in this process.
+    pub claimant: Claimant,
+    /// For how long each claim is renewed.
+    pub lease: Duration,
 }
 
-/// Records attempts until every sender is gone. A storage fault is waited out; when told to stop meanwhile, the rest is dropped:
-/// those suspensions stay pending and are posted once more.
-pub async fn run(
-    ledger: Ledger,
-    mut attempts: mpsc::UnboundedReceiver<Attempt>,
-    shutdown: CancellationToken,
-) {
-    let mut waiting = Vec::with_capacity(MOST_AT_ONCE);
-    while attempts.recv_many(&mut waiting, MOST_AT_ONCE).await > 0 {
-        let (settlements, done): (Vec<_>, Vec<_>) = waiting
-            .drain(..)
-            .map(|attempt| ((attempt.id, attempt.settlement), (attempt.id, attempt.done)))
-            .unzip();
-        if settle(&ledger, settlements, &shutdown).await {
-            for (id, done) in done {
-                // A worker that is gone no longer wants to know.
-                let _ = done.send(id);
+impl Recorder {
+    /// Records settlements until every sender is gone. A storage fault is waited out; when told to stop meanwhile, the rest is dropped:
+    /// those suspensions stay pending, and are posted once more when their claims have ended.
+    pub async fn record(
+        self,
+        mut settled: mpsc::UnboundedReceiver<Settled>,
+        shutdown: CancellationToken,
+    ) {
+        let mut waiting = Vec::with_capacity(MOST_AT_ONCE);
+        while settled.recv_many(&mut waiting, MOST_AT_ONCE).await > 0 {
+            let batch = Arc::new(std::mem::take(&mut waiting));
+            self.settle(batch, &shutdown).await;
+        }
+    }
+
+    async fn settle(&self, settlements: Arc<Vec<Settled>>, shutdown: &CancellationToken) {
+        let mut faulty = false;
+        loop {
+            let (ledger, batch, now) = (
+                self.ledger.clone(),
+                settlements.clone(),
+                self.clock.latest(),
+            );
+            let fault = match spawn_blocking(move || ledger.settle(&batch, now)).await {
+                Ok(Ok(())) => {
+                    if faulty {
+                        info!("What the platforms answered is recorded again.");
+                    }
+                    return;
+                }
+                Ok(Err(fault)) => fault.to_string(),
+                Err(panic) => panic.to_string(),
+            };
+            if !faulty {
+                error!(
+                    "What the platforms answered cannot be recorded: {fault}. It is tried again until it works."
+                );
+                faulty = true;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = sleep(WAIT) => {}
             }
         }
     }
-}
 
-/// Returns whether the ledger holds them.
-async fn settle(
-    ledger: &Ledger,
-    settlements: Vec<(SuspensionId, Settlement)>,
-    shutdown: &CancellationToken,
-) -> bool {
-    let settlements = std::sync::Arc::new(settlements);
-    let mut faulty = false;
-    loop {
-        let (of_task, batch) = (ledger.clone(), settlements.clone());
-        let settled =
-            tokio::task::spawn_blocking(move || of_task.settle(&batch, SystemTime::now())).await;
-        let fault = match settled {
-            Ok(Ok(())) => {
-                if faulty {
-                    info!("What the platforms answered is recorded again.");
-                }
-                return true;
+    /// Renews the claims of this process until told to stop, three times for each lease, so that they end soon after the process has
+    /// died, and not before.
+    pub async fn renew(self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep(self.lease / 3) => {}
             }
-            Ok(Err(fault)) => fault.to_string(),
-            Err(panic) => panic.to_string(),
-        };
-        if !faulty {
-            error!(
-                "What the platforms answered cannot be recorded: {fault}. It is tried again until it works."
-            );
-            faulty = true;
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return false,
-            () = tokio::time::sleep(WAIT) => {}
+            let Recorder {
+                ledger,
+                clock,
+                claimant,
+                lease,
+            } = self.clone();
+            match spawn_blocking(move || ledger.renew(claimant, lease, clock.latest())).await {
+                Ok(Ok(())) => {}
+                // Those who have something to record say what is wrong with the ledger.
+                Ok(Err(fault)) => debug!("The claims of this process cannot be renewed: {fault}"),
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::answer::{Unreachable, retry_after};
 use super::client::Client;
-use crate::config::{Target, Template};
+use super::clock::Clock;
+use crate::config::{Target, Template, TemplateError, masked};
 use http::header::{
     ACCEPT, AGE, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue,
     LAST_MODIFIED, PRAGMA, RETRY_AFTER, VARY,
@@ -10,6 +11,7 @@ use http::header::{
 use http::{Request, Response, StatusCode};
 use http_cache_semantics::{AfterResponse, BeforeRequest, CacheOptions, CachePolicy};
 use serde::Deserialize;
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Mutex;
 use url::Url;
@@ -27,6 +29,8 @@ pub enum Resolver {
 #[derive(Debug)]
 pub struct Document {
     url: String,
+    /// That of the caching: how old an answer is must not hang on a clock that is set.
+    clock: Clock,
     cached: Mutex<Option<Cached>>,
 }
 
@@ -40,11 +44,12 @@ struct Cached {
 
 impl Resolver {
     /// The resolver for a target. Nothing is asked yet.
-    pub fn new(target: &Target) -> Resolver {
+    pub fn new(target: &Target, clock: Clock) -> Resolver {
         match target {
             Target::Template(template) => Resolver::Configured(template.clone()),
             Target::Xikolo(url) => Resolver::Document(Box::new(Document {
                 url: url.clone(),
+                clock,
                 cached: Mutex::new(None),
             })),
         }
@@ -67,11 +72,11 @@ impl Document {
         let request = Request::get(&self.url)
             .header(ACCEPT, "application/json")
             .body(())
-            .map_err(|error| no_url(format!("{} is no URL: {error}", self.url)))?;
+            .map_err(|error| no_url(format!("{} is no URL: {error}", masked(&self.url))))?;
         let mut cached = self.cached.lock().await;
         let validating = match &*cached {
             None => None,
-            Some(known) => match known.policy.before_request(&request, SystemTime::now()) {
+            Some(known) => match known.policy.before_request(&request, self.clock.steady()) {
                 BeforeRequest::Fresh(_) => return Ok(known.template.clone()),
                 BeforeRequest::Stale { request, .. } => Some(request.headers),
             },
@@ -80,7 +85,9 @@ impl Document {
         match self.ask(client, &request, headers, &mut cached).await {
             Ok(template) => Ok(template),
             Err(fault) => match &*cached {
-                Some(known) if SystemTime::now() < known.usable_until => Ok(known.template.clone()),
+                Some(known) if self.clock.steady() < known.usable_until => {
+                    Ok(known.template.clone())
+                }
                 _ => Err(fault),
             },
         }
@@ -97,12 +104,12 @@ impl Document {
         let url: Url = self
             .url
             .parse()
-            .map_err(|error| no_url(format!("{} is no URL: {error}", self.url)))?;
+            .map_err(|error| no_url(format!("{} is no URL: {error}", masked(&self.url))))?;
         let mut answer = for_caching(client.get(&url, headers).await?);
         if answer.status() == StatusCode::NOT_MODIFIED
             && let Some(known) = cached.take()
         {
-            let now = SystemTime::now();
+            let now = self.clock.steady();
             match known.policy.after_response(request, &answer, now) {
                 AfterResponse::NotModified(policy, _) => {
                     let template = known.template.clone();
@@ -117,7 +124,7 @@ impl Document {
             }
         }
         let template = read(&url, &answer)?;
-        let now = SystemTime::now();
+        let now = self.clock.steady();
         let options = CacheOptions {
             shared: false,
             ..CacheOptions::default()
@@ -196,23 +203,36 @@ struct Root {
 fn read(url: &Url, answer: &Response<Vec<u8>>) -> Result<Template, Unreachable> {
     if !answer.status().is_success() {
         return Err(Unreachable::NoUrl {
-            why: format!("GET {} answers {}", shown(url), answer.status().as_u16()),
+            why: format!(
+                "GET {} answers {}",
+                masked(url.as_str()),
+                answer.status().as_u16()
+            ),
             pause: retry_after(answer.headers(), SystemTime::now()),
         });
     }
     let root: Root = serde_json::from_slice(answer.body()).map_err(|error| {
         no_url(format!(
             "the answer to GET {} is no JSON object with `email_suspensions_url` ({error})",
-            shown(url)
+            masked(url.as_str())
         ))
     })?;
     let written = &root.email_suspensions_url;
-    absolute(url, written).parse().map_err(|error| {
+    let fault = |error: &dyn Display| {
         no_url(format!(
-            "`email_suspensions_url` in the answer to GET {} {error} (it is {written})",
-            shown(url)
+            "`email_suspensions_url` in the answer to GET {} {error} (it is {})",
+            masked(url.as_str()),
+            masked(written)
         ))
-    })
+    };
+    let template: Template = absolute(url, written)
+        .parse()
+        .map_err(|error: TemplateError| fault(&error))?;
+    // Whoever wrote https wants neither the address nor the body to cross the network in clear.
+    if url.scheme() == "https" && !template.as_str().starts_with("https://") {
+        return Err(fault(&"must begin with https://, as `base_url` does"));
+    }
+    Ok(template)
 }
 
 /// Completes a template that is relative (RFC 3986 section 4.2). Done by hand, because [`Url::join`] would encode its braces.
@@ -232,11 +252,6 @@ fn absolute(base: &Url, template: &str) -> String {
         let folder = &path[..path.rfind('/').map_or(0, |slash| slash + 1)];
         format!("{origin}{folder}{template}")
     }
-}
-
-/// A URL without user and password.
-fn shown(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
 fn no_url(why: String) -> Unreachable {
@@ -269,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_a_document_says_is_told_when_it_is_wrong() {
-        let url: Url = "https://user:secret@a.example/api".parse().unwrap();
+        let url: Url = "https://user:secret@a.example/api?secret".parse().unwrap();
         for (body, fault) in [
             ("<html>", "no JSON object with `email_suspensions_url`"),
             ("{}", "missing field `email_suspensions_url`"),
@@ -281,6 +296,10 @@ mod tests {
                 r#"{"email_suspensions_url":"file:///{address}"}"#,
                 "must begin with https:// or http://",
             ),
+            (
+                r#"{"email_suspensions_url":"http://a.example/{address}?secret"}"#,
+                "must begin with https://, as `base_url` does (it is http://a.example/{address}?***)",
+            ),
         ] {
             let answer = Response::new(body.as_bytes().to_vec());
             let error = read(&url, &answer).unwrap_err().to_string();
@@ -289,6 +308,34 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn what_begins_encrypted_stays_so() {
+        let read = |document: &str, template: &str| {
+            let body = format!(r#"{{"email_suspensions_url":"{template}"}}"#);
+            read(
+                &document.parse().unwrap(),
+                &Response::new(body.into_bytes()),
+            )
+            .is_ok()
+        };
+        for template in [
+            "https://b.example/{address}",
+            "//b.example/{address}",
+            "/{address}",
+        ] {
+            assert!(read("https://a.example/api", template), "{template}");
+            assert!(read("http://a.example/api", template), "{template}");
+        }
+        for template in [
+            "http://a.example/{address}",
+            "HTTP://a.example/{address}",
+            "ws://a.example/{address}",
+        ] {
+            assert!(!read("https://a.example/api", template), "{template}");
+        }
+        assert!(read("http://a.example/api", "http://b.example/{address}"));
     }
 
     #[test]

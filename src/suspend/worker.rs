@@ -1,43 +1,44 @@
-//! One platform's worker: takes what is due from the ledger, posts it, judges what came of it.
+//! One platform's worker: claims what is due in the ledger, posts it, and settles each claim by what came of it.
 //!
-//! It registers for the bell before it looks, so that no suspension is missed, and looks now and then without being rung
-//! for. What it has taken stays in its hand until the ledger holds what came of it, so that nothing is posted twice.
+//! The ledger knows who posts what, so nothing is posted twice by those who share it. The worker registers for the wake-up before it
+//! looks, so that it misses no suspension, and looks now and then without one: for what other processes wrote.
 
 use super::announce::announce;
-use super::answer::{Asked, Meaning, Strain, Unreachable, meaning, words};
-use super::breaker::{Breaker, Leave};
+use super::answer::{Attempt, Outcome, Scope, Unreachable, outcome, words};
+use super::breaker::{Breaker, State};
+use super::claim::{Claim, Settled};
 use super::client::{Client, ClientError};
+use super::clock::Clock;
 use super::outage::Outage;
-use super::recorder::Attempt;
 use super::resolver::Resolver;
-use super::{Pace, Stop, notice, settlement};
+use super::{Schedule, Stop, notice, settlement};
 use crate::config::{Body, Platform, Template};
-use crate::ledger::{Ledger, LedgerError, Suspension, SuspensionId};
+use crate::ledger::{Claimant, Ledger, LedgerError, Suspension};
 use crate::telemetry::Blocks;
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, info, warn};
 
-/// How many suspensions are taken from the ledger at a time.
+/// The most suspensions that are claimed at a time. A worker asks for more when fewer than it posts at a time are left, and a ledger in
+/// which no claim can be settled gives none: so this also bounds what is in memory.
 const BATCH: usize = 256;
-
-/// The most that a worker has in its hand: bounds what waits for a slow disk.
-const MOST_IN_HAND: usize = 4 * BATCH;
 
 /// What all workers share.
 #[derive(Clone)]
 pub(super) struct Common {
     pub ledger: Ledger,
-    pub bell: Arc<Notify>,
+    pub claimant: Claimant,
+    pub wake_up: Arc<Notify>,
     pub blocks: Blocks,
-    pub recorder: mpsc::UnboundedSender<Attempt>,
+    pub settle: mpsc::UnboundedSender<Settled>,
     pub max_age: Duration,
-    pub pace: Pace,
+    pub schedule: Schedule,
+    pub clock: Clock,
 }
 
 /// What works for one platform.
@@ -50,59 +51,58 @@ pub(super) struct Worker {
     outage: Outage,
     common: Common,
     tasks: JoinSet<Event>,
-    /// Taken and not yet posted, with the template that was found for them.
-    ready: VecDeque<(Suspension, Arc<Template>)>,
+    /// Claimed and not yet posted, with the template that holds for them.
+    ready: VecDeque<(Claim, Arc<Template>)>,
     /// How many are being posted.
     posting: usize,
-    /// Taken, and not yet settled in the ledger.
-    hand: HashSet<SuspensionId>,
-    looking: Looking,
-    /// When the last look began.
+    /// There may be suspensions that are due.
+    may_be_due: bool,
+    /// The ledger is being asked for them.
+    claiming: bool,
+    /// When it was asked last.
     looked: Instant,
-    /// Settled while a look was under way, which may still find them pending.
-    settled_meanwhile: Vec<SuspensionId>,
     /// The ledger fails, and that was said.
     ledger_fails: bool,
 }
 
-/// Where the next suspensions come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Looking {
-    /// There may be some.
-    Wanted,
-    /// A look is under way; if rung for meanwhile, another is wanted.
-    UnderWay { again: bool },
-    /// There were none when it looked last.
-    Idle,
-}
-
 /// What a task of the worker found out.
 enum Event {
-    /// The ledger was looked at, for at most so many.
-    Looked(Result<Vec<Suspension>, LedgerError>, usize),
-    /// The template for these was asked for.
-    Resolved(Vec<Suspension>, Result<Template, Unreachable>),
-    /// One was posted.
-    Posted(Suspension, Asked),
+    /// The ledger was asked for suspensions.
+    Claimed(Result<Claimed, LedgerError>),
+    /// One was posted, or could not be.
+    Posted(Claim, Attempt),
+}
+
+/// What the ledger gave.
+struct Claimed {
+    claims: Vec<Claim>,
+    /// It may have more.
+    more: bool,
+    /// Where these are posted; none if there are none.
+    template: Option<Result<Template, Unreachable>>,
 }
 
 impl Worker {
+    /// Sets up the connections to a platform; nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the system's or the platform's certificate authorities can't be used.
     pub fn new(domain: &str, platform: &Platform, common: Common) -> Result<Worker, ClientError> {
+        let resolver = Resolver::new(&platform.target, common.clock.clone());
         Ok(Worker {
             domain: domain.to_owned(),
             body: platform.body,
-            client: Client::new(platform, common.pace.timeouts)?,
-            resolver: Arc::new(Resolver::new(&platform.target)),
-            breaker: Breaker::new(common.pace.probe),
+            client: Client::new(platform, common.schedule.timeouts)?,
+            resolver: Arc::new(resolver),
+            breaker: Breaker::new(common.schedule.probe),
             outage: Outage::default(),
             common,
             tasks: JoinSet::new(),
             ready: VecDeque::new(),
             posting: 0,
-            hand: HashSet::new(),
-            looking: Looking::Wanted,
+            may_be_due: true,
+            claiming: false,
             looked: Instant::now(),
-            settled_meanwhile: Vec::new(),
             ledger_fails: false,
         })
     }
@@ -110,19 +110,23 @@ impl Worker {
     /// Works until told to stop.
     pub async fn run(mut self, stop: Stop) {
         let mut finishing = false;
-        let (done, mut settled) = mpsc::unbounded_channel();
-        let bell = self.common.bell.clone();
-        let mut rung = pin!(bell.notified());
+        let wake_up = self.common.wake_up.clone();
+        let mut woken = pin!(wake_up.notified());
         loop {
-            let leave = self.breaker.leave(Instant::now());
-            self.post(leave);
-            self.look(leave);
-            if finishing && self.has_tried(leave) {
+            let state = self.breaker.state(Instant::now());
+            self.post(state);
+            self.claim(state);
+            if self.has_nothing() {
+                self.outage.over(&self.domain);
+            }
+            if finishing && self.has_tried(state) {
                 return;
             }
-            let next_look = match leave {
-                Leave::NothingUntil(until) => Some(until),
-                _ if self.looking == Looking::Idle => Some(self.looked + self.common.pace.poll),
+            let next_look = match state {
+                State::Open(until) => Some(until),
+                _ if !self.may_be_due && !self.claiming => {
+                    Some(self.looked + self.common.schedule.poll)
+                }
                 _ => None,
             };
             let next_look = async {
@@ -136,32 +140,36 @@ impl Worker {
                 () = stop.soon.cancelled() => break,
                 () = stop.tried.cancelled(), if !finishing => {
                     finishing = true;
-                    self.want_look();
+                    self.may_be_due = true;
                 }
-                () = rung.as_mut() => {
-                    rung.set(bell.notified());
-                    self.want_look();
+                () = woken.as_mut() => {
+                    woken.set(wake_up.notified());
+                    self.may_be_due = true;
                 }
-                Some(id) = settled.recv() => self.settled(id),
                 Some(event) = self.tasks.join_next() => match event {
-                    Ok(event) => self.on(event, &done),
+                    Ok(Event::Claimed(claimed)) => self.claimed(claimed),
+                    Ok(Event::Posted(claim, attempt)) => self.posted(claim, attempt),
                     Err(error) => match error.try_into_panic() {
                         Ok(panic) => std::panic::resume_unwind(panic),
                         // The runtime is going down, and takes its tasks with it.
                         Err(_) => return,
                     },
                 },
-                () = next_look => self.want_look(),
+                () = next_look => self.may_be_due = true,
             }
         }
+        self.finish_requests().await;
+    }
+
+    /// Waits a moment for the answers to what was posted; the other claims are given back.
+    async fn finish_requests(mut self) {
         self.ready.clear();
-        let grace = self.common.pace.grace;
-        let finished = timeout(grace, async {
+        let finished = timeout(self.common.schedule.grace, async {
             while self.posting > 0
                 && let Some(Ok(event)) = self.tasks.join_next().await
             {
-                if let Event::Posted(..) = event {
-                    self.on(event, &done);
+                if let Event::Posted(claim, attempt) = event {
+                    self.posted(claim, attempt);
                 }
             }
         });
@@ -175,267 +183,186 @@ impl Worker {
         }
     }
 
-    /// Posts what may be posted now. What may not goes back: the ledger holds it.
-    fn post(&mut self, leave: Leave) {
-        let most = match leave {
-            Leave::Everything => self.common.pace.at_once,
-            Leave::Probe => 1,
-            Leave::NothingUntil(_) => 0,
+    /// Posts what may be posted now. What may not is given back: the ledger holds it.
+    fn post(&mut self, state: State) {
+        let most = match state {
+            State::Closed => self.common.schedule.at_once,
+            State::HalfOpen => 1,
+            State::Open(_) => 0,
         };
         while self.posting < most
-            && let Some((suspension, template)) = self.ready.pop_front()
+            && let Some((claim, template)) = self.ready.pop_front()
         {
             self.posting += 1;
             let client = self.client.clone();
-            let body = notice::body(self.body, &suspension);
+            let body = notice::body(self.body, claim.suspension());
             self.tasks.spawn(async move {
-                let url = template.expand(&suspension.address);
-                let asked = client.post(&url, body).await;
-                Event::Posted(suspension, asked)
+                let attempt = match template.expand(&claim.suspension().address) {
+                    Ok(url) => client.post(&url, body).await,
+                    Err(misleading) => Err(misleading.into()),
+                };
+                Event::Posted(claim, attempt)
             });
         }
-        if leave != Leave::Everything {
-            for (suspension, _) in self.ready.drain(..) {
-                self.hand.remove(&suspension.id);
-            }
+        if state != State::Closed {
+            self.ready.clear();
         }
     }
 
-    /// Looks into the ledger if that is wanted and there is room for what it finds.
-    fn look(&mut self, leave: Leave) {
-        let room = match leave {
-            Leave::Everything if self.ready.len() < self.common.pace.at_once => BATCH,
+    /// Asks the ledger for suspensions if there may be some, and room for them.
+    fn claim(&mut self, state: State) {
+        let room = match state {
+            State::Closed if self.ready.len() < self.common.schedule.at_once => BATCH,
             // What was on its way when the breaker opened is waited for: it may be stuck.
-            Leave::Probe if self.posting == 0 => 1,
+            State::HalfOpen if self.posting == 0 => 1,
             _ => 0,
         };
-        if self.looking != Looking::Wanted || room == 0 || self.hand.len() + room > MOST_IN_HAND {
+        if !self.may_be_due || self.claiming || room == 0 {
             return;
         }
-        self.looking = Looking::UnderWay { again: false };
+        self.may_be_due = false;
+        self.claiming = true;
         self.looked = Instant::now();
-        // What is in the hand is still pending there, and found again.
-        let limit = self.hand.len() + room;
-        let (ledger, domain) = (self.common.ledger.clone(), self.domain.clone());
+        let (domain, common) = (self.domain.clone(), self.common.clone());
+        let (resolver, client) = (self.resolver.clone(), self.client.clone());
         self.tasks.spawn(async move {
-            let due = spawn_blocking(move || ledger.due(&domain, SystemTime::now(), limit));
-            match due.await {
-                Ok(due) => Event::Looked(due, limit),
+            let claims = match spawn_blocking(move || common.claim(&domain, room)).await {
+                Ok(Ok(claims)) => claims,
+                Ok(Err(fault)) => return Event::Claimed(Err(fault)),
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
+            };
+            let more = claims.len() == room;
+            let template = match claims.is_empty() {
+                true => None,
+                false => Some(resolver.template(&client).await),
+            };
+            Event::Claimed(Ok(Claimed {
+                claims,
+                more,
+                template,
+            }))
         });
     }
 
-    /// Whether all that is due was tried, or its platform answers nothing now.
-    fn has_tried(&self, leave: Leave) -> bool {
-        match leave {
-            Leave::Everything => self.looking == Looking::Idle && self.hand.is_empty(),
-            Leave::Probe | Leave::NothingUntil(_) => self.posting == 0,
+    /// Whether all that was due is settled, as far as is known.
+    fn has_nothing(&self) -> bool {
+        !self.may_be_due && !self.claiming && self.ready.is_empty() && self.posting == 0
+    }
+
+    /// Whether all that is due was tried, or the platform answers nothing now.
+    fn has_tried(&self, state: State) -> bool {
+        match state {
+            State::Closed => self.has_nothing(),
+            State::HalfOpen | State::Open(_) => self.posting == 0,
         }
     }
 
-    fn want_look(&mut self) {
-        self.looking = match self.looking {
-            Looking::UnderWay { .. } => Looking::UnderWay { again: true },
-            Looking::Wanted | Looking::Idle => Looking::Wanted,
-        };
-    }
-
-    /// A look has ended; `more` says whether there is more to be found.
-    fn look_ended(&mut self, more: bool) {
-        self.looking = match self.looking {
-            Looking::UnderWay { again } if again || more => Looking::Wanted,
-            _ => Looking::Idle,
-        };
-        for id in self.settled_meanwhile.drain(..) {
-            self.hand.remove(&id);
-        }
-    }
-
-    fn settled(&mut self, id: SuspensionId) {
-        if let Looking::UnderWay { .. } = self.looking {
-            self.settled_meanwhile.push(id);
-        } else {
-            self.hand.remove(&id);
-        }
-    }
-
-    fn on(&mut self, event: Event, done: &mpsc::UnboundedSender<SuspensionId>) {
-        match event {
-            Event::Looked(Ok(mut found), limit) => {
-                if std::mem::take(&mut self.ledger_fails) {
-                    info!("The suspensions of {} can be read again.", self.domain);
-                }
-                let all = found.len() < limit;
-                let late = |backlog| found.iter().any(|found| found.created < backlog);
-                if all
-                    && self
-                        .outage
-                        .backlog_before()
-                        .is_some_and(|backlog| !late(backlog))
-                {
-                    self.outage.over(&self.domain);
-                }
-                found.retain(|suspension| self.hand.insert(suspension.id));
-                if found.is_empty() {
-                    self.look_ended(!all);
-                    return;
-                }
-                if !all {
-                    self.want_look();
-                }
-                let (resolver, client) = (self.resolver.clone(), self.client.clone());
-                self.tasks.spawn(async move {
-                    let template = resolver.template(&client).await;
-                    Event::Resolved(found, template)
-                });
-            }
-            Event::Looked(Err(fault), _) => {
+    fn claimed(&mut self, claimed: Result<Claimed, LedgerError>) {
+        self.claiming = false;
+        let Claimed {
+            claims,
+            more,
+            template,
+        } = match claimed {
+            Ok(claimed) => claimed,
+            Err(fault) => {
                 if !std::mem::replace(&mut self.ledger_fails, true) {
                     error!(
                         "The suspensions of {} cannot be read: {fault}. It is tried again until it works.",
                         self.domain
                     );
                 }
-                self.look_ended(false);
+                return;
             }
-            Event::Resolved(found, Ok(template)) => {
+        };
+        if std::mem::take(&mut self.ledger_fails) {
+            info!("The suspensions of {} can be read again.", self.domain);
+        }
+        self.may_be_due |= more;
+        match template {
+            Some(Ok(template)) => {
                 let template = Arc::new(template);
-                let found = found.into_iter().map(|found| (found, template.clone()));
-                self.ready.extend(found);
-                self.look_ended(false);
+                let claims = claims.into_iter().map(|claim| (claim, template.clone()));
+                self.ready.extend(claims);
             }
-            Event::Resolved(found, Err(fault)) => {
-                let mut found = found.into_iter();
-                // The first is told about by asking where to post; the others stay as they are.
-                let first = found.next();
-                for other in found {
-                    self.hand.remove(&other.id);
+            // Asking where to post was the attempt of the first; the others are given back.
+            Some(Err(fault)) => {
+                if let Some(first) = claims.into_iter().next() {
+                    self.conclude(first, Err(fault));
                 }
-                if let Some(first) = first {
-                    self.judge(first, Err(fault), done);
-                }
-                self.look_ended(false);
             }
-            Event::Posted(suspension, asked) => {
-                self.posting -= 1;
-                self.judge(suspension, asked, done);
-            }
+            None => {}
         }
     }
 
-    /// Draws the conclusions from what came of a request, and hands them to the recorder.
-    fn judge(
-        &mut self,
-        suspension: Suspension,
-        asked: Asked,
-        done: &mpsc::UnboundedSender<SuspensionId>,
-    ) {
-        let meaning = meaning(&asked);
-        let said = words(&asked);
+    fn posted(&mut self, claim: Claim, attempt: Attempt) {
+        self.posting -= 1;
+        self.conclude(claim, attempt);
+    }
+
+    /// Draws the conclusions from an attempt, and settles the claim.
+    fn conclude(&mut self, claim: Claim, attempt: Attempt) {
+        let outcome = outcome(&attempt);
+        let said = words(&attempt);
         let now = Instant::now();
-        let again = match meaning {
-            Meaning::Passing(strain) => self.failed(&suspension, strain, &said, now),
-            Meaning::Delivered | Meaning::NothingToStop | Meaning::Refused => {
+        let suspension = claim.suspension();
+        let wait = match outcome {
+            Outcome::Passing(scope) => self.failed(suspension, scope, &said, now),
+            Outcome::Unsendable => None,
+            Outcome::Delivered | Outcome::NothingToStop | Outcome::Refused => {
                 if self.breaker.worked(now) {
-                    self.outage.answered(now, SystemTime::now());
-                    self.want_look();
+                    self.outage.answered(now, self.common.clock.latest());
+                    self.may_be_due = true;
                 }
                 None
             }
         };
-        if let Meaning::Delivered | Meaning::NothingToStop = meaning {
+        if let Outcome::Delivered | Outcome::NothingToStop = outcome {
             self.outage.delivered(suspension.created);
         }
-        let outage = self.breaker.leave(now) != Leave::Everything;
-        announce(&self.domain, &suspension, meaning, &said, again, outage);
+        let outage = self.breaker.state(now) != State::Closed;
+        announce(&self.domain, suspension, outcome, &said, wait, outage);
         self.common.blocks.answered(suspension.id, &said);
-        // The recorder outlives the workers.
-        let _ = self.common.recorder.send(Attempt {
-            id: suspension.id,
-            settlement: settlement(&asked, meaning, again),
-            done: done.clone(),
-        });
+        let again = wait.map(|wait| self.common.clock.latest() + wait);
+        claim.settle(settlement(&attempt, outcome, again));
     }
 
-    /// A passing fault: when to try again, or never if it has been tried for too long.
+    /// A passing fault: how long to wait for the next attempt, or none if it has been tried for too long.
     fn failed(
         &mut self,
         suspension: &Suspension,
-        strain: Strain,
+        scope: Scope,
         said: &str,
         now: Instant,
-    ) -> Option<SystemTime> {
+    ) -> Option<Duration> {
         let chance = fastrand::f64();
-        let open = self.breaker.failed(strain, now, chance).is_some();
+        let open = self.breaker.failed(scope, now, chance).is_some();
         if open {
             self.outage.goes_on(&self.domain, said, now);
         }
-        let wall = SystemTime::now();
-        if wall.duration_since(suspension.created).unwrap_or_default() > self.common.max_age {
+        let age = self.common.clock.earliest();
+        let age = age.duration_since(suspension.created).unwrap_or_default();
+        if age > self.common.max_age {
             return None;
         }
         let tries = suspension.attempts.saturating_add(1);
-        let wait = match strain {
-            Strain::Pause(pause) => pause,
+        Some(match scope {
+            Scope::Pause(pause) => pause,
             // The breaker says when: once it closes, nothing should wait any longer.
             _ if open => Duration::ZERO,
-            _ => self.common.pace.retry.wait(tries, chance),
-        };
-        Some(wall + wait)
+            _ => self.common.schedule.retry.wait(tries, chance),
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::Cause;
-
-    fn worker(folder: &std::path::Path) -> Worker {
-        let (recorder, _) = mpsc::unbounded_channel();
-        let platform = serde_yaml::from_str("base_url: 'http://localhost/{address}'").unwrap();
-        let common = Common {
-            ledger: Ledger::open(&folder.join("bounced_emails.db")).unwrap(),
-            bell: Arc::default(),
-            blocks: Blocks::default(),
-            recorder,
-            max_age: Duration::from_secs(1),
-            pace: Pace::default(),
-        };
-        Worker::new("a.example", &platform, common).unwrap()
-    }
-
-    fn suspension(id: i64) -> Suspension {
-        Suspension {
-            id: SuspensionId(id),
-            address: "a@x.example".parse().unwrap(),
-            platform: "a.example".to_owned(),
-            created: SystemTime::UNIX_EPOCH,
-            attempts: 0,
-            cause: Cause {
-                bounce_type: "hard".to_owned(),
-                reason: "userunknown".to_owned(),
-                status: None,
-                diagnostic: None,
-                message_id: None,
-            },
-        }
-    }
-
-    /// The look read the ledger before the settlement was written, and its result came after.
-    #[tokio::test]
-    async fn what_was_settled_during_a_look_is_not_posted_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut worker = worker(folder.path());
-        let (done, _) = mpsc::unbounded_channel();
-        worker.hand.insert(SuspensionId(1));
-        worker.looking = Looking::UnderWay { again: false };
-        worker.settled(SuspensionId(1));
-        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
-        assert!(worker.tasks.is_empty() && worker.hand.is_empty());
-        // From now on it is a new one.
-        worker.looking = Looking::UnderWay { again: false };
-        worker.on(Event::Looked(Ok(vec![suspension(1)]), 10), &done);
-        assert!(!worker.tasks.is_empty() && !worker.hand.is_empty());
+impl Common {
+    /// Claims what is due for a platform. Blocks. Should nobody wait for the result any more, it is given back.
+    fn claim(&self, domain: &str, most: usize) -> Result<Vec<Claim>, LedgerError> {
+        let (lease, now) = (self.schedule.lease, self.clock.latest());
+        let suspensions = self.ledger.claim(domain, self.claimant, most, lease, now)?;
+        let claims = suspensions.into_iter();
+        Ok(claims
+            .map(|suspension| Claim::new(suspension, self.settle.clone()))
+            .collect())
     }
 }

@@ -29,7 +29,7 @@ fn with_a_threshold_of_three_the_fourth_soft_bounce_suspends_and_resets() {
     assert_eq!(bench.pending(&ledger), 0);
     let fourth = bench.bounce(&ledger, "full@example.com", Reason::MailboxFull);
     assert_eq!(suspended_after(&fourth), Some(4));
-    let due = ledger.due(PLATFORM, bench.now, 10).expect("due");
+    let due = due(&ledger, PLATFORM, bench.now, 10).expect("due");
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].address.as_str(), "full@example.com");
     assert_eq!(due[0].cause.bounce_type, "soft");
@@ -53,7 +53,7 @@ fn the_threshold_is_exact_within_one_batch() {
     };
     assert!(matches!(eighth[0], Effect::Joined(_)), "{eighth:?}");
     assert_eq!(*outcomes[8], counted(1));
-    assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 1);
+    assert_eq!(due(&ledger, PLATFORM, bench.now, 10).expect("due").len(), 1);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn a_full_disk_loses_nothing_and_the_same_batch_goes_in_once_it_is_freed() {
     std::fs::remove_file(&filler).expect("freed");
     assert_eq!(bench.record(&ledger, &batch).len(), 500);
     assert_eq!(
-        ledger.due(PLATFORM, bench.now, 1_000).expect("due").len(),
+        due(&ledger, PLATFORM, bench.now, 1_000).expect("due").len(),
         501
     );
 }
@@ -154,7 +154,7 @@ fn a_damaged_page_is_noticed_and_a_backup_in_its_place_mends_it() {
     }
     std::fs::rename(&backup, bench.file()).expect("put in place");
     bench.bounce(&ledger, "more@example.com", Reason::UserUnknown);
-    assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 2);
+    assert_eq!(due(&ledger, PLATFORM, bench.now, 10).expect("due").len(), 2);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_file_that_is_gone_is_missed_and_not_made_anew() {
     std::fs::remove_dir(&folder).expect("the empty folder");
     std::fs::rename(&away, &folder).expect("moved back");
     bench.record(&ledger, &[entry]);
-    assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 2);
+    assert_eq!(due(&ledger, PLATFORM, bench.now, 10).expect("due").len(), 2);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn a_database_that_is_put_in_the_place_of_another_is_the_one_that_is_used() {
     }
     std::fs::rename(&backup, bench.file()).expect("put in place");
     bench.bounce(&ledger, "after@example.com", Reason::UserUnknown);
-    let due = bench.open().due(PLATFORM, bench.now, 10).expect("due");
+    let due = due(&bench.open(), PLATFORM, bench.now, 10).expect("due");
     let due: Vec<&str> = due.iter().map(|s| s.address.as_str()).collect();
     assert_eq!(due, ["before@example.com", "after@example.com"]);
 }

@@ -1,7 +1,7 @@
 //! Mails that ended the process while they were read, and the lock of the posting process. `tests/chaos` ends real processes.
 
 use super::*;
-use bouncedemails::ledger::{InFlight, Lock, LockError};
+use bouncedemails::ledger::InFlight;
 use std::path::Path;
 
 /// The file of a process that died while it read this mail.
@@ -109,20 +109,4 @@ fn marks_are_gone_when_the_mails_are_read() {
     assert!(!marked());
     drop(in_flight);
     assert_eq!(files_beside(&bench), 0);
-}
-
-#[test]
-fn one_process_posts_for_a_database() {
-    let bench = Bench::new();
-    let first = Lock::take(&bench.file()).expect("the lock");
-    let error = Lock::take(&bench.file()).expect_err("it is taken");
-    assert!(matches!(&error, LockError::Held { pid: Some(pid), .. } if *pid == std::process::id()));
-    assert!(
-        error
-            .to_string()
-            .contains("in use by another bouncedemails (process "),
-        "{error}"
-    );
-    drop(first);
-    Lock::take(&bench.file()).expect("the lock is free again");
 }

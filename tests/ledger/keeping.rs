@@ -1,7 +1,7 @@
 //! What is kept for people: history, quarantine, and for how long.
 
 use super::*;
-use bouncedemails::ledger::{Settlement, SuspensionId};
+use bouncedemails::ledger::{ByHand, Claimant, Settlement, SuspensionId};
 use bytesize::ByteSize;
 
 #[test]
@@ -167,7 +167,7 @@ fn a_requeued_mail_leaves_the_quarantine_in_the_commit_that_records_it() {
     again.mail = Mail::new(Source::Quarantine(1), again.mail.raw().to_vec());
     bench.record(&ledger, &[again]);
     assert_eq!(ledger.quarantined(), Ok(Vec::new()));
-    assert_eq!(ledger.due(PLATFORM, bench.now, 10).expect("due").len(), 1);
+    assert_eq!(due(&ledger, PLATFORM, bench.now, 10).expect("due").len(), 1);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn failed_suspensions_are_retried_by_hand_one_for_each_address_and_platform() {
     };
     for _ in 0..2 {
         bench.bounce(&ledger, "twice@example.com", Reason::UserUnknown);
-        let due = ledger.due(PLATFORM, bench.now, 10).expect("due");
+        let due = due(&ledger, PLATFORM, bench.now, 10).expect("due");
         ledger
             .settle(&[(due[0].id, failed())], bench.now)
             .expect("settled");
@@ -255,7 +255,7 @@ fn failed_suspensions_are_retried_by_hand_one_for_each_address_and_platform() {
         ledger.retry(None, &[PLATFORM], bench.now),
         Ok(vec![SuspensionId(2)])
     );
-    let due = ledger.due(PLATFORM, bench.now, 10).expect("due");
+    let due = due(&ledger, PLATFORM, bench.now, 10).expect("due");
     let due: Vec<(i64, SystemTime)> = due.iter().map(|s| (s.id.0, s.created)).collect();
     assert_eq!(
         due,
@@ -267,6 +267,8 @@ fn failed_suspensions_are_retried_by_hand_one_for_each_address_and_platform() {
     );
 }
 
+const LEASE: Duration = Duration::from_secs(120);
+
 #[test]
 fn a_suspension_by_hand_is_left_to_the_command_for_the_lease() {
     let mut bench = Bench::new();
@@ -274,19 +276,29 @@ fn a_suspension_by_hand_is_left_to_the_command_for_the_lease() {
     let address: Address = "dead@example.com".parse().expect("an address");
     let by_hand = |now| {
         ledger
-            .suspend_by_hand(&address, PLATFORM, "command", now, DAY)
+            .suspend_by_hand(&address, PLATFORM, "command", (Claimant::new(), LEASE), now)
             .expect("made")
     };
-    let first = by_hand(bench.now);
-    assert_eq!(ledger.due(PLATFORM, bench.now, 10), Ok(Vec::new()));
-    assert_eq!(by_hand(bench.now).id, first.id);
-    bench.now += DAY;
+    let ByHand::Claimed(first) = by_hand(bench.now) else {
+        panic!("nobody else claims it");
+    };
+    assert_eq!(due(&ledger, PLATFORM, bench.now, 10), Ok(Vec::new()));
+    assert_eq!(by_hand(bench.now), ByHand::Elsewhere(first.id));
+    bench.now += LEASE;
     assert_eq!(
-        ledger.due(PLATFORM, bench.now, 10).expect("due")[0].id,
+        by_hand(bench.now),
+        ByHand::Claimed(Suspension {
+            created: bench.now,
+            ..first.clone()
+        })
+    );
+    bench.now += LEASE;
+    assert_eq!(
+        due(&ledger, PLATFORM, bench.now, 10).expect("due")[0].id,
         first.id
     );
     let known = ledger.known("dead@", 10).expect("the lookup");
-    assert_eq!(known.permanent.len(), 2);
+    assert_eq!(known.permanent.len(), 3);
     assert_eq!(known.bounces[0].source, "command");
 }
 
@@ -324,7 +336,7 @@ fn a_suspension_that_someone_wrote_by_hand_wrongly_holds_up_no_other() {
         )
         .expect("inserted");
     bench.bounce(&ledger, "dead@example.com", Reason::UserUnknown);
-    let due = ledger.due(PLATFORM, bench.now, 10).expect("due");
+    let due = due(&ledger, PLATFORM, bench.now, 10).expect("due");
     assert_eq!(due.len(), 1);
     assert_eq!(
         ledger.told(&[SuspensionId(1)]).expect("the lookup")[0].state,

@@ -14,11 +14,12 @@ mod queries;
 #[path = "../support/small_disk.rs"]
 mod small_disk;
 mod suspending;
+mod waiting;
 
 use bouncedemails::address::Address;
 use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::ledger::{Entry, Ledger, Outcome, Recorded};
+use bouncedemails::ledger::{Claimant, Entry, Ledger, LedgerError, Outcome, Recorded, Suspension};
 use bouncedemails::mail::{Fingerprint, Mail, Repeat, Session, Source};
 use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
 use bouncedemails::report::{self, Recipient};
@@ -36,6 +37,16 @@ struct Bench {
     handler: Handler,
     now: SystemTime,
     mails: u64,
+}
+
+/// What anybody may claim at `now`; it stays due.
+fn due(
+    ledger: &Ledger,
+    platform: &str,
+    now: SystemTime,
+    most: usize,
+) -> Result<Vec<Suspension>, LedgerError> {
+    ledger.claim(platform, Claimant::new(), most, Duration::ZERO, now)
 }
 
 impl Bench {
@@ -61,7 +72,7 @@ impl Bench {
     /// How many suspensions are pending, whenever they are due.
     fn pending(&self, ledger: &Ledger) -> usize {
         let late = self.now + 1000 * DAY;
-        ledger.due(PLATFORM, late, 10).expect("due").len()
+        due(ledger, PLATFORM, late, 10).expect("due").len()
     }
 
     /// The database as an operator's own queries see it.

@@ -2,13 +2,13 @@
 
 use super::harness::{Bench, Row, quick};
 use super::support::{Answer, Platform, accept};
-use bouncedemails::suspend::Pace;
+use bouncedemails::suspend::Schedule;
 use std::time::{Duration, SystemTime};
 
 /// One suspension for a platform that answers like this; when it is no longer pending.
-fn settled(domain: &str, platform: &Platform, pace: Pace) -> (Bench, Row) {
+fn settled(domain: &str, platform: &Platform, schedule: Schedule) -> (Bench, Row) {
     let mut bench = Bench::new(|c| c.platform(domain, platform));
-    bench.start(pace);
+    bench.start(schedule);
     bench.suspend(domain, &["a@x.example"]);
     let rows = bench.wait_for_rows(domain, |rows| rows[0].state != "pending");
     let row = rows[0].clone();

@@ -6,7 +6,7 @@ use bouncedemails::config::{self, Handler};
 use bouncedemails::ledger::{Entry, Ledger};
 use bouncedemails::mail::{Mail, Source};
 use bouncedemails::policy::{Action, Decision, Ruling};
-use bouncedemails::suspend::{Pace, Stop, Suspender, Timeouts};
+use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender, Timeouts};
 use bouncedemails::telemetry::Blocks;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;
@@ -22,9 +22,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The pace of the tests: a second is long.
-pub fn quick() -> Pace {
-    Pace {
+/// The schedule of the tests: a second is long.
+pub fn quick() -> Schedule {
+    Schedule {
         timeouts: Timeouts {
             connect: 2000 * MILLISECOND,
             whole: 500 * MILLISECOND,
@@ -39,7 +39,7 @@ pub fn quick() -> Pace {
         },
         poll: 20 * MILLISECOND,
         grace: 300 * MILLISECOND,
-        ..Pace::default()
+        ..Schedule::default()
     }
 }
 
@@ -47,10 +47,11 @@ pub fn quick() -> Pace {
 pub struct Bench {
     pub handler: Handler,
     pub ledger: Ledger,
-    pub bell: Arc<Notify>,
+    pub wake_up: Arc<Notify>,
     pub blocks: Blocks,
     pub runtime: Runtime,
     pub log: &'static Log,
+    pub clock: Clock,
     _folder: TempDir,
     running: Option<(JoinHandle<()>, Stop)>,
 }
@@ -83,23 +84,25 @@ impl Bench {
         Bench {
             handler,
             ledger,
-            bell: Arc::new(Notify::new()),
+            wake_up: Arc::new(Notify::new()),
             blocks: Blocks::default(),
             runtime,
             log,
+            clock: Clock::default(),
             _folder: folder,
             running: None,
         }
     }
 
     /// Starts the suspender.
-    pub fn start(&mut self, pace: Pace) {
+    pub fn start(&mut self, schedule: Schedule) {
         let suspender = Suspender::new(
             &self.handler,
             self.ledger.clone(),
-            self.bell.clone(),
+            self.wake_up.clone(),
             self.blocks.clone(),
-            pace,
+            schedule,
+            self.clock.clone(),
         )
         .unwrap_or_else(|error| panic!("{error}"));
         let stop = Stop::default();
@@ -115,7 +118,7 @@ impl Bench {
         }
     }
 
-    /// Has hard bounces recorded, as the engine does, and rings the bell.
+    /// Has hard bounces recorded, as the engine does, and wakes the suspender up.
     pub fn suspend(&self, domain: &str, addresses: &[&str]) {
         self.suspend_since(SystemTime::now(), domain, addresses);
     }
@@ -129,7 +132,7 @@ impl Bench {
         self.ledger
             .record(&entries, &self.handler, at)
             .unwrap_or_else(|error| panic!("{error}"));
-        self.bell.notify_waiters();
+        self.wake_up.notify_waiters();
     }
 
     /// The suspensions of a platform, in the order in which they were decided.

@@ -4,6 +4,7 @@
 mod support;
 
 mod answers;
+mod claims;
 mod harness;
 mod outages;
 mod requests;

@@ -81,9 +81,9 @@ fn reasons_are_told_apart() {
     for domain in ["no-name.example", "no-tls.example", "no-handshake.example"] {
         bench.suspend(domain, &["a@x.example"]);
     }
-    let mut pace = quick();
-    pace.timeouts.connect = Duration::from_millis(250);
-    bench.start(pace);
+    let mut schedule = quick();
+    schedule.timeouts.connect = Duration::from_millis(250);
+    bench.start(schedule);
     bench
         .log
         .wait_for(&["no-name.example cannot be told: the name of its host cannot be resolved"]);
@@ -147,9 +147,9 @@ fn a_platform_that_misbehaves_slows_nobody_else() {
         bench.suspend(domain, &texts(&addresses));
     }
     bench.suspend("sick-refusing.example", &texts(&addresses));
-    let mut pace = quick();
-    pace.timeouts.whole = PATIENCE;
-    bench.start(pace);
+    let mut schedule = quick();
+    schedule.timeouts.whole = PATIENCE;
+    bench.start(schedule);
     // The sick ones are at it.
     for (_, platform) in &sick {
         platform.wait_for_posts(1);

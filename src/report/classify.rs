@@ -1,0 +1,184 @@
+//! Which kind of mail it is: asks each parser in turn, the surest first, and fills in the [`Report`].
+
+use super::limits::Limit;
+use super::mime::Header;
+use super::mime::Mail;
+use super::sender::Sender;
+use super::types::{Action, Kind, Original, Recipient, Report};
+use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mime, original};
+use std::collections::HashSet;
+
+/// How often a report that was forwarded, or wrapped by a gateway, is unwrapped.
+const FORWARDS: usize = 2;
+
+/// Fills in what `mail` says.
+pub(super) fn classify(report: &mut Report, mail: &Mail<'_>, limits: &mut Vec<Limit>) {
+    classify_forwarded(report, mail, FORWARDS, limits);
+}
+
+/// As [`classify`], for a mail in which another may be forwarded so many times.
+fn classify_forwarded(
+    report: &mut Report,
+    mail: &Mail<'_>,
+    forwards: usize,
+    limits: &mut Vec<Limit>,
+) {
+    let returned = mail.returned().map(mime::Part::bytes);
+    let header = returned
+        .as_ref()
+        .map(|bytes| Header::split(bytes, limits).0);
+    if let Some(header) = &header {
+        report.original = original::of(header);
+    }
+    if let Some(evidence) = feedback::evidence(mail) {
+        report.complainants = feedback::complainants(mail, header.as_ref(), limits);
+        return decide(report, Kind::Feedback, evidence);
+    }
+    let text = mail.human_readable();
+    if let Some(found) = amazon_ses::read(&text, limits) {
+        report.recipients = found.recipients;
+        report.complainants = found.complainants;
+        report.original = found.original;
+        return decide(report, found.kind, "an Amazon SES notification".to_owned());
+    }
+    if dsn::is_in(mail) && delivery_status(report, mail, &text, limits) {
+        return;
+    }
+    if let Some(evidence) = auto_reply::receipt(mail) {
+        return decide(report, Kind::AutoReply, evidence);
+    }
+    let found = free_text::read(mail, &text, limits);
+    if found
+        .as_ref()
+        .is_none_or(|found| found.recipients.is_empty())
+        && forwards > 0
+    {
+        let below = found
+            .as_ref()
+            .and_then(|found| found.returned)
+            .map(str::as_bytes);
+        for raw in returned.as_deref().into_iter().chain(below) {
+            if forwarded(report, raw, forwards - 1, limits) {
+                return;
+            }
+        }
+    }
+    match found {
+        Some(found) => by_text(report, found, limits),
+        None => {
+            if let Some(evidence) = auto_reply::evidence(mail) {
+                decide(report, Kind::AutoReply, evidence);
+            }
+        }
+    }
+}
+
+fn decide(report: &mut Report, kind: Kind, evidence: String) {
+    report.kind = kind;
+    report.evidence = evidence;
+}
+
+/// A delivery status part is a bounce where somebody failed or waits, else a notice of success. False where it names
+/// nobody: then the text has to.
+fn delivery_status(
+    report: &mut Report,
+    mail: &Mail<'_>,
+    text: &str,
+    limits: &mut Vec<Limit>,
+) -> bool {
+    let mut found = dsn::recipients(mail, limits);
+    if found.is_empty() {
+        return false;
+    }
+    let evidence = "a delivery status part (RFC 3464)".to_owned();
+    found.retain(|recipient| matches!(recipient.action, Action::Failed | Action::Delayed));
+    if found.is_empty() {
+        decide(report, Kind::DeliveryNotice, evidence);
+    } else {
+        free_text::enrich(text, &mut found);
+        report.recipients = found;
+        decide(report, Kind::Bounce, evidence);
+    }
+    true
+}
+
+/// Whether the mail that `raw` is says who failed: a report inside of a forward.
+fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<Limit>) -> bool {
+    let mail = Mail::read(raw.trim_ascii_start(), limits);
+    if !dsn::is_in(&mail) && !Sender::of(&mail).is_mail_system() {
+        return false;
+    }
+    let mut inner = Report {
+        kind: Kind::None,
+        evidence: String::new(),
+        envelope: report.envelope.clone(),
+        recipients: Vec::new(),
+        complainants: Vec::new(),
+        original: Original::default(),
+        limits: Vec::new(),
+    };
+    classify_forwarded(&mut inner, &mail, forwards, limits);
+    let is_bounce = inner.kind == Kind::Bounce && !inner.recipients.is_empty();
+    if is_bounce {
+        report.recipients = inner.recipients;
+        report.original = inner.original;
+        decide(
+            report,
+            Kind::Bounce,
+            format!("{} of a forwarded mail", inner.evidence),
+        );
+    }
+    is_bounce
+}
+
+fn by_text(report: &mut Report, found: free_text::Found<'_>, limits: &mut Vec<Limit>) {
+    if let Some(returned) = found
+        .returned
+        .filter(|_| report.original == Original::default())
+    {
+        let (header, _) = Header::split(returned.trim_start().as_bytes(), limits);
+        report.original = original::of(&header);
+    }
+    decide(report, found.kind, found.evidence.clone());
+    report.recipients.clone_from(&found.recipients);
+    without_ourselves(report);
+    if report.recipients.is_empty() && found.certain {
+        let addressee = only_addressee(report, &found);
+        report.recipients.extend(addressee);
+    }
+}
+
+/// Drops addresses of ours that a text mentions beside the failed ones. One that stands alone failed: mail to oneself.
+fn without_ourselves(report: &mut Report) {
+    let sender = report.original.from.clone();
+    let path = report.original.return_path.clone();
+    let ours: HashSet<String> = report
+        .envelope
+        .to
+        .iter()
+        .chain(sender.as_ref())
+        .chain(path.as_ref())
+        .map(crate::address::Address::key)
+        .collect();
+    let is_ours = |recipient: &Recipient| ours.contains(&recipient.address.key());
+    if !report.recipients.iter().all(is_ours) {
+        report.recipients.retain(|recipient| !is_ours(recipient));
+    }
+}
+
+/// The addressee of the returned mail, where a bounce names nobody and only one comes into question; else the one that
+/// our own return path names (VERP: `bounces+user=example.com@our.example`).
+fn only_addressee(report: &Report, found: &free_text::Found<'_>) -> Option<Recipient> {
+    if let [only] = report.original.to.as_slice() {
+        return Some(found.recipient(only.clone(), "To of the returned mail"));
+    }
+    let verp = report.envelope.to.iter().find_map(|to| {
+        let (_, encoded) = to.local_part().split_once('+')?;
+        let (local, domain) = encoded.rsplit_once('=')?;
+        let is_domain = domain.contains('.');
+        is_domain
+            .then(|| format!("{local}@{domain}").parse().ok())
+            .flatten()
+    })?;
+    Some(found.recipient(verp, "the VERP return path in To"))
+}

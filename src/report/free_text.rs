@@ -1,0 +1,205 @@
+//! Bounces in free text: which mail system wrote it, whom it names, and what it says of each.
+//!
+//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start with
+//! or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words about it
+//! ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
+//!
+//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own than
+//! phrases have a parser of their own:
+//!
+//! - [`dialogue`]: Sendmail, and systems that write as it does, put the SMTP dialogue into the text
+//! - [`aol`]: AOL names its members by their screen names
+//! - [`dovecot`]: Dovecot's delivery agent puts its reason only into the text
+//! - [`super::amazon_ses`]: Amazon writes JSON
+
+mod aol;
+mod block;
+mod body;
+mod dialogue;
+mod dovecot;
+mod enrich;
+mod explanation;
+mod merge;
+mod named_addresses;
+mod recipients;
+mod templates;
+
+use super::diagnostic;
+use super::limits::{self, Limit};
+use super::mime::Mail;
+use super::sender::{Machine, Sender};
+use super::types::{Kind, Recipient};
+use crate::address::{self, Address};
+use body::Text;
+use std::collections::HashSet;
+use templates::Signs;
+
+pub(super) use enrich::enrich;
+
+/// What a mail system wrote in free text.
+#[derive(Debug)]
+pub(super) struct Found<'x> {
+    /// A bounce or a notice of success.
+    pub(super) kind: Kind,
+    pub(super) recipients: Vec<Recipient>,
+    /// Why it is one.
+    pub(super) evidence: String,
+    /// The returned mail, where it stands below the text.
+    pub(super) returned: Option<&'x str>,
+    /// Whether the mail system is known, so that the returned mail's `To` may be trusted to name the recipient.
+    pub(super) certain: bool,
+    signs: Signs,
+    /// All that is said, for a recipient that is named elsewhere.
+    explanation: String,
+}
+
+impl Found<'_> {
+    /// A recipient that something else than the text names: all that is said is about it.
+    pub(super) fn recipient(&self, address: Address, source: &str) -> Recipient {
+        let mut recipient = merge::fresh(address, self.signs, None);
+        diagnostic::take(&mut recipient, &self.explanation);
+        recipient.source = source.into();
+        recipient
+    }
+}
+
+/// Reads the text of a mail, if a mail system wrote it of a failure, a delay or a success.
+pub(super) fn read<'x>(
+    mail: &Mail<'_>,
+    said: &'x str,
+    limits: &mut Vec<Limit>,
+) -> Option<Found<'x>> {
+    let text = Text::read(said);
+    let sender = Sender::of(mail);
+    let mut signs = templates::read(&text.lines);
+    signs.delayed |= sender.is_delay;
+    if !is_from_machine(mail, &sender, signs, &text) {
+        return None;
+    }
+    let failed = failed_header(mail, limits);
+    let suspicious = sender.is_daemon || sender.subject.is_some();
+    let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
+    let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
+    if !certain && !suspicious || somebody_else && failed.is_empty() {
+        return None;
+    }
+    let succeeded = signs
+        .delivered
+        .or(sender.success.filter(|_| signs.phrase.is_none()));
+    if let Some(phrase) = succeeded.filter(|_| failed.is_empty()) {
+        return Some(Found {
+            kind: Kind::DeliveryNotice,
+            recipients: Vec::new(),
+            evidence: format!("the words '{phrase}'"),
+            returned: text.returned,
+            certain: false,
+            signs,
+            explanation: String::new(),
+        });
+    }
+    let mut recipients = if failed.is_empty() {
+        recipients::by_text(&text, signs, limits)
+    } else {
+        recipients::by_header(&text, signs, failed)
+    };
+    if recipients.is_empty() {
+        let members = aol::members(mail, &text.lines, limits);
+        recipients.extend(
+            members
+                .into_iter()
+                .map(|(line, member)| merge::fresh(member, signs, Some(line))),
+        );
+    }
+    if recipients.is_empty() && sender.is_mail_system() {
+        recipients.extend(mentioned(mail, &text, signs));
+    }
+    recipients::take_explanation(&mut recipients, &text.lines);
+    // A notice in a language that nobody knows here may also tell of a success: only a code says that it failed.
+    if !certain && sender.subject.is_none() {
+        recipients.retain(|recipient| recipient.reply_code.is_some() || recipient.status.is_some());
+    }
+    if recipients.is_empty() && !(certain && suspicious || sender.is_mail_system()) {
+        return None;
+    }
+    let evidence = match (signs.phrase, sender.subject) {
+        (Some(phrase), _) => format!("the words '{phrase}'"),
+        (None, Some(subject)) => format!("'{subject}' in Subject"),
+        (None, None) => "a mail system as sender that names a failed address".to_owned(),
+    };
+    Some(Found {
+        kind: Kind::Bounce,
+        recipients,
+        evidence,
+        returned: text.returned,
+        certain: certain || sender.is_mail_system(),
+        signs,
+        explanation: explanation::of(&text.lines),
+    })
+}
+
+/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an answer to a mail
+/// that it quotes, with something of its own in front and nothing returned. A forward is believed where it holds the fields of
+/// a report.
+fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'_>) -> bool {
+    match sender.machine {
+        Machine::Certain => true,
+        Machine::Likely => !text.is_quoted && (signs.leads || mail.returned().is_some()),
+        Machine::No => sender.is_forward && recipients::has_fields(text),
+    }
+}
+
+/// The addresses in `X-Failed-Recipients` (Exim, Google).
+fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Address> {
+    let mut failed = Vec::new();
+    for value in mail.header.all("X-Failed-Recipients") {
+        for address in address::in_text(&value) {
+            if !limits::has_room(failed.len(), limits) {
+                return failed;
+            }
+            failed.push(address);
+        }
+    }
+    failed
+}
+
+/// The only foreign address that a mail system's own report mentions, where no line names one properly.
+fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient> {
+    const STAFF: [&str; 7] = [
+        "postmaster",
+        "mailer-daemon",
+        "abuse",
+        "support",
+        "helpdesk",
+        "admin",
+        "noc",
+    ];
+    let own: HashSet<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
+        .into_iter()
+        .flat_map(|name| mail.header.all(name))
+        .flat_map(|value| {
+            address::in_text(&value)
+                .map(|a| a.key())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut foreign = text
+        .lines
+        .iter()
+        .take(MAX_MENTION_LINES)
+        .flat_map(|line| address::in_text(line))
+        .filter(|address| {
+            let local = address.local_part().to_ascii_lowercase();
+            !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+        });
+    let first = foreign.next()?;
+    if !foreign.all(|other| other.key() == first.key()) {
+        return None;
+    }
+    let mut recipient = merge::fresh(first, signs, None);
+    diagnostic::take(&mut recipient, &explanation::of(&text.lines));
+    recipient.source = "the only address in the text".into();
+    Some(recipient)
+}
+
+/// Where a report names somebody in a sentence, it is a short one.
+const MAX_MENTION_LINES: usize = 100;
