@@ -111,6 +111,11 @@ impl Service {
         })
     }
 
+    /// Where mails go in.
+    pub fn inbox(&self) -> mpsc::Sender<Delivery> {
+        self.inbox.clone()
+    }
+
     /// What an intake is given.
     pub fn intake(&self, memory: MemoryBudget, shutdown: CancellationToken) -> Intake {
         Intake {
