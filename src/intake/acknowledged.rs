@@ -37,7 +37,7 @@ pub struct Acknowledged(mpsc::UnboundedSender<Note>);
 struct Note {
     ticket: Ticket,
     /// Dropped when the row is gone.
-    then: Option<Box<dyn Any + Send>>,
+    _then: Option<Box<dyn Any + Send>>,
 }
 
 impl Acknowledged {
@@ -67,7 +67,10 @@ impl Acknowledged {
 
     fn note(&self, ticket: Ticket, then: Option<Box<dyn Any + Send>>) {
         // Should the task have died, the ledger drops the row in time.
-        let _ = self.0.send(Note { ticket, then });
+        let _ = self.0.send(Note {
+            ticket,
+            _then: then,
+        });
     }
 }
 

@@ -213,6 +213,23 @@ fn it_waits_for_the_database_and_then_says_250() {
 }
 
 #[test]
+fn what_one_client_is_refused_fills_no_log() {
+    let service = Service::start();
+    let mut client = service.client();
+    client.asks("EHLO mx.test", "250 ");
+    for number in 0..10 {
+        for _ in 0..19 {
+            client.asks("NONSENSE", "500 ");
+        }
+        // A mail that is taken wipes the slate clean.
+        client.send_mail(&soft_bounce(&format!("{number}@somewhere.test")));
+        client.expect("250 2.0.0 ");
+    }
+    service.daemon.wait_for("is not in the log");
+    assert_eq!(service.daemon.count("was told: 500 "), 100);
+}
+
+#[test]
 fn it_stops_in_good_order() {
     let service = Service::start();
     let mut idle = service.client();
