@@ -3,11 +3,15 @@
 //! It knows neither where mails come from nor how platforms are told. A mail is confirmed only after the commit that
 //! holds it.
 
+mod poison;
+
+pub use poison::{InFlight, Mark};
+
 use crate::archive::Archive;
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
-use crate::ledger::{Effect, Entry, InFlight, Ledger, LedgerError, Outcome, Recorded};
+use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
 use crate::printable::Printable;

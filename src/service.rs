@@ -6,9 +6,9 @@
 use crate::archive::Archive;
 use crate::config::Handler;
 use crate::diagnosis::Rules;
-use crate::engine::Engine;
+use crate::engine::{Engine, InFlight};
 use crate::intake::{Acknowledged, Intake};
-use crate::ledger::{InFlight, Ledger};
+use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::memory::MemoryBudget;
 use crate::suspend::{Clock, Schedule, Stop, Suspender};

@@ -1,4 +1,5 @@
-//! Finds reply code, enhanced status and refused command in the words that a mail system wrote down of an SMTP dialogue.
+//! Finds reply code, enhanced status and refused command in the words that a mail system wrote down of an SMTP
+//! dialogue.
 //!
 //! Pure functions over one text each; nothing here knows what a code means. All of them read the text once or twice and
 //! allocate nothing but the result, so that their cost is linear in a length that the caller bounds.
@@ -15,8 +16,8 @@ pub use types::{Command, Status};
 /// The SMTP reply code (RFC 5321 section 4.2), 400 to 599, or `None`.
 ///
 /// A number counts as a reply code only where one is expected: at the start, after punctuation, or after a word that
-/// announces it (`said`, `error`). So parts of addresses, dates, sizes and ports do not. Of a reply that hands on another one, the
-/// [`innermost`] counts.
+/// announces it (`said`, `error`). So parts of addresses, dates, sizes and ports do not. Of a reply that hands on
+/// another one, the [`innermost`] counts.
 ///
 /// ```
 /// use bouncedemails::smtp_reply::reply_code;
@@ -30,7 +31,8 @@ pub fn reply_code(text: &str) -> Option<u16> {
 
 /// The enhanced status code (RFC 3463) of class 4 or 5, or `None`.
 ///
-/// Of a reply that hands on another one, the [`innermost`] counts, if it has any. The first that says something wins over an earlier
+/// Of a reply that hands on another one, the [`innermost`] counts, if it has any. The first that says something wins
+/// over an earlier
 /// `5.0.0` or `4.0.0`. IP addresses, versions and dates are no codes.
 ///
 /// ```
@@ -49,8 +51,8 @@ pub fn status(text: &str) -> Option<Status> {
     vague
 }
 
-/// The one precedence of codes: of what the remote said in its reply and what the report's Status field says, the status
-/// that says most. The reply is better evidence than what the reporter made of it, and `5.0.0` says nothing.
+/// The one precedence of codes: of what the remote said in its reply and what the report's Status field says, the
+/// status that says most. The reply is better evidence than what the reporter made of it, and `5.0.0` says nothing.
 ///
 /// ```
 /// use bouncedemails::smtp_reply::prevailing;

@@ -1,8 +1,8 @@
 //! What can be wrong with a database, and what a person can do about it.
 
 use rusqlite::ErrorCode;
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Why the database could not be used. Nothing of the transaction that failed was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,18 @@ impl LedgerError {
 
     pub(super) fn from_sqlite(file: &Path, error: &rusqlite::Error) -> LedgerError {
         LedgerError::new(kind(error), file, error.to_string())
+    }
+
+    /// A fault of a file that lies beside the database.
+    pub(crate) fn from_io(file: &Path, error: &io::Error) -> LedgerError {
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull => ErrorKind::Full,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                ErrorKind::ReadOnly
+            }
+            _ => ErrorKind::Other,
+        };
+        LedgerError::new(kind, file, error.to_string())
     }
 
     /// Whether waiting can help, because someone else may free the database or the disk.

@@ -8,17 +8,16 @@
 //!   callers that must not block
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
-//! - `counters`, `suspensions`, `quarantine`, `handled`: one table each; `history`: mails and bounces
+//! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `by_hand`: what people ask for and do by command
-//! - `in_flight`: which mails are being read at this moment, should one of them end the process
 
+mod attempts;
 mod by_hand;
 mod counters;
 mod error;
 mod handled;
 mod history;
-mod in_flight;
 mod lookup;
 mod prototype;
 mod prune;
@@ -32,7 +31,6 @@ mod thread;
 
 pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
-pub use in_flight::{InFlight, Mark};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
 pub use quarantine::Quarantined;
 pub use store::Ledger;

@@ -124,6 +124,9 @@ pub struct Quarantined {
 
 impl Ledger {
     /// The mails in quarantine, the oldest first.
+    ///
+    /// # Errors
+    /// If the database can't be read.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>, LedgerError> {
         self.read(|connection| {
             connection
@@ -137,6 +140,9 @@ impl Ledger {
     }
 
     /// A mail in quarantine and its bytes; none if there is none of this number.
+    ///
+    /// # Errors
+    /// If the database can't be read.
     pub fn quarantined_mail(&self, id: i64) -> Result<Option<(Quarantined, Vec<u8>)>, LedgerError> {
         self.read(|connection| {
             connection
@@ -157,6 +163,9 @@ impl Ledger {
     }
 
     /// Deletes a mail from quarantine; whether there was one of this number.
+    ///
+    /// # Errors
+    /// As for every transaction: then it is still there.
     pub fn delete_quarantined(&self, id: i64) -> Result<bool, LedgerError> {
         self.write(|tx| delete(tx, id))
     }

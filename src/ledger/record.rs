@@ -5,7 +5,7 @@ use super::history::{Bounce, History};
 use super::quarantine::{self, Packed};
 use super::suspensions::{self, Cause, Opened};
 use super::text::millis;
-use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, handled, in_flight, prune};
+use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, attempts, handled, prune};
 use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
@@ -45,7 +45,7 @@ impl Ledger {
                 .zip(&packed)
                 .map(|(entry, packed)| batch.record(entry, packed.as_ref()))
                 .collect::<rusqlite::Result<_>>()?;
-            in_flight::survived(tx, entries)?;
+            attempts::survived(tx, entries)?;
             let pruned = prune::prune(tx, handler, prune::most(entries), now)?;
             Ok((recorded, pruned))
         })?;

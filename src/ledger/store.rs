@@ -10,7 +10,8 @@ use crate::mail::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use std::collections::VecDeque;
-use std::os::unix::fs::MetadataExt;
+use std::fs::OpenOptions;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
@@ -64,6 +65,12 @@ impl Ledger {
     /// # Errors
     /// Says what is wrong with the file or its folder, and what to do.
     pub fn open(file: &Path) -> Result<Ledger, LedgerError> {
+        // SQLite would make it readable for everybody, and takes over its mode for the log. What is wrong, SQLite says better.
+        let _ = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o640)
+            .open(file);
         let opened = open(file, OpenFlags::SQLITE_OPEN_CREATE)?;
         let thread = |name| {
             Thread::start(name)

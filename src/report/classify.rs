@@ -52,6 +52,7 @@ fn classify_forwarded(
         .as_ref()
         .is_none_or(|found| found.recipients.is_empty())
         && forwards > 0
+        && !Sender::of(mail).is_person_answering()
     {
         let below = found
             .as_ref()

@@ -1,11 +1,12 @@
 //! Bounces in free text: which mail system wrote it, whom it names, and what it says of each.
 //!
-//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start with
-//! or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words about it
-//! ([`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it lacks.
+//! The general way, for every mail system: its own phrases tell that it is a bounce ([`templates`]), lines that start
+//! with or announce an address name the recipients ([`named_addresses`]), and the lines behind each hold the words
+//! about it ([`block`], [`recipients`], [`explanation`]). [`enrich()`] gives a delivery status part the words that it
+//! lacks.
 //!
-//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own than
-//! phrases have a parser of their own:
+//! The phrases of each mail system stand in `phrases.toml`, which lists them all. Those that have more of their own
+//! than phrases have a parser of their own:
 //!
 //! - [`dialogue`]: Sendmail, and systems that write as it does, put the SMTP dialogue into the text
 //! - [`aol`]: AOL names its members by their screen names
@@ -77,7 +78,8 @@ pub(super) fn read<'x>(
         return None;
     }
     let failed = failed_header(mail, limits);
-    let suspicious = sender.is_daemon || sender.subject.is_some();
+    let begins_as_one = sender.machine == Machine::Certain && signs.leads;
+    let suspicious = sender.is_daemon || sender.subject.is_some() || begins_as_one;
     let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
     if !certain && !suspicious || somebody_else && failed.is_empty() {
@@ -110,7 +112,7 @@ pub(super) fn read<'x>(
                 .map(|(line, member)| merge::fresh(member, signs, Some(line))),
         );
     }
-    if recipients.is_empty() && sender.is_mail_system() {
+    if recipients.is_empty() && (sender.is_mail_system() || certain && suspicious) {
         recipients.extend(mentioned(mail, &text, signs));
     }
     recipients::take_explanation(&mut recipients, &text.lines);
@@ -137,9 +139,9 @@ pub(super) fn read<'x>(
     })
 }
 
-/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an answer to a mail
-/// that it quotes, with something of its own in front and nothing returned. A forward is believed where it holds the fields of
-/// a report.
+/// Whether a machine wrote the text, and no person who quotes one. What was sent without a person may still be an
+/// answer to a mail that it quotes, with something of its own in front and nothing returned. A forward is believed
+/// where it holds the fields of a report.
 fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'_>) -> bool {
     match sender.machine {
         Machine::Certain => true,

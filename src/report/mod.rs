@@ -33,12 +33,11 @@ pub use limits::Limit;
 pub use types::{Action, Envelope, Kind, Original, Recipient, Report};
 
 use mime::Mail;
-use std::sync::LazyLock;
 
 /// Compiles what reading needs, once, which takes a while: else the first mail has to wait for it, and is blamed should the process be
 /// killed meanwhile.
 pub fn prepare() {
-    LazyLock::force(&phrases::PHRASES);
+    phrases::PHRASES.prepare();
     crate::smtp_reply::prepare();
 }
 

@@ -4,7 +4,7 @@
 
 use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind, StartKind};
 use serde::Deserialize;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 /// All phrases.
 pub(super) static PHRASES: LazyLock<Phrases> =
@@ -68,29 +68,38 @@ pub(super) enum Sign {
 #[derive(Debug)]
 pub(super) struct Words {
     list: Vec<String>,
-    automaton: AhoCorasick,
+    /// Compiled when it is first asked for: a program that reads one mail asks for few of them.
+    automaton: OnceLock<AhoCorasick>,
 }
 
 impl Words {
     fn of(list: Vec<String>) -> Words {
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .start_kind(StartKind::Both)
-            .build(&list)
-            .expect("the phrases are a part of the program, which a test reads");
-        Words { list, automaton }
+        Words {
+            list,
+            automaton: OnceLock::new(),
+        }
+    }
+
+    fn automaton(&self) -> &AhoCorasick {
+        self.automaton.get_or_init(|| {
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .start_kind(StartKind::Both)
+                .build(&self.list)
+                .expect("the phrases are a part of the program, which a test reads")
+        })
     }
 
     /// The first phrase that `text` contains.
     pub(super) fn find(&self, text: &str) -> Option<&str> {
-        let found = self.automaton.find(text)?;
+        let found = self.automaton().find(text)?;
         Some(&self.list[found.pattern().as_usize()])
     }
 
     /// The numbers of all phrases in `text`.
     pub(super) fn all<'a>(&'a self, text: &'a str) -> impl Iterator<Item = usize> + 'a {
-        self.automaton
+        self.automaton()
             .find_iter(text)
             .map(|found| found.pattern().as_usize())
     }
@@ -109,7 +118,7 @@ impl Words {
 
     /// Whether `text` starts with one of the phrases.
     pub(super) fn start(&self, text: &str) -> bool {
-        self.automaton
+        self.automaton()
             .is_match(Input::new(text).anchored(Anchored::Yes))
     }
 }
@@ -203,6 +212,34 @@ impl Phrases {
             challenge: Words::of(file.header.challenge),
         }
     }
+
+    /// Compiles all of them, which takes a while.
+    pub(super) fn prepare(&self) {
+        for set in self.sets() {
+            set.automaton();
+        }
+    }
+
+    fn sets(&self) -> [&Words; 16] {
+        [
+            &self.systems,
+            &self.returned,
+            &self.helping,
+            &self.failing,
+            &self.courtesy,
+            &self.banner,
+            &self.daemon,
+            &self.bounce,
+            &self.success,
+            &self.delay,
+            &self.answer,
+            &self.answer_end,
+            &self.reply,
+            &self.forward,
+            &self.automaton,
+            &self.challenge,
+        ]
+    }
 }
 
 #[cfg(test)]
@@ -211,25 +248,7 @@ mod tests {
 
     #[test]
     fn every_phrase_is_written_as_it_is_looked_for() {
-        let sets = [
-            &PHRASES.systems,
-            &PHRASES.returned,
-            &PHRASES.helping,
-            &PHRASES.failing,
-            &PHRASES.courtesy,
-            &PHRASES.banner,
-            &PHRASES.daemon,
-            &PHRASES.bounce,
-            &PHRASES.success,
-            &PHRASES.delay,
-            &PHRASES.answer,
-            &PHRASES.answer_end,
-            &PHRASES.reply,
-            &PHRASES.forward,
-            &PHRASES.automaton,
-            &PHRASES.challenge,
-        ];
-        for set in sets {
+        for set in PHRASES.sets() {
             for (at, phrase) in set.list.iter().enumerate() {
                 let words: Vec<&str> = phrase.split_ascii_whitespace().collect();
                 assert_eq!(*phrase, words.join(" "), "white space is folded");

@@ -20,6 +20,8 @@ pub(super) struct Sender {
     pub(super) is_answer: bool,
     /// A mailing list passed it on.
     pub(super) is_list: bool,
+    /// The subject says that somebody answers.
+    is_reply: bool,
     /// The subject says that somebody passed it on.
     pub(super) is_forward: bool,
     /// Whether a machine sent it.
@@ -43,6 +45,11 @@ impl Sender {
         self.is_daemon && self.subject.is_some()
     }
 
+    /// Whether a person answers: what is attached is what the answer is about, and was reported when it came.
+    pub(super) fn is_person_answering(&self) -> bool {
+        self.is_reply && self.machine != Machine::Certain
+    }
+
     pub(super) fn of(mail: &Mail<'_>) -> Sender {
         let from = mail.header.text("From").unwrap_or_default().to_lowercase();
         let subject = mail
@@ -54,7 +61,7 @@ impl Sender {
         let bare = subject.trim_start_matches("re:").trim_start();
         let is_daemon = from.contains("<>") || PHRASES.daemon.find(&from).is_some();
         let is_forward = PHRASES.forward.start(subject);
-        let by_hand = is_forward || PHRASES.reply.start(subject);
+        let is_reply = PHRASES.reply.start(subject);
         let delay = PHRASES.delay.find(subject);
         Sender {
             is_daemon,
@@ -63,8 +70,9 @@ impl Sender {
             is_delay: delay.is_some(),
             is_list: mail.header.has("List-Id") || mail.header.has("List-Post"),
             is_answer: PHRASES.answer.start(bare) || PHRASES.answer_end.end(subject.trim_end()),
+            is_reply,
             is_forward,
-            machine: machine(mail, &from, is_daemon, by_hand),
+            machine: machine(mail, &from, is_daemon, is_reply || is_forward),
         }
     }
 }
@@ -85,8 +93,8 @@ fn without_tags(subject: &str) -> &str {
 /// Headers that only mail systems and list managers put into mails of their own.
 const BOUNCE_HEADERS: [&str; 3] = ["X-Failed-Recipients", "X-Actual-Recipient", "X-MLServer"];
 
-/// Whether a machine sent the mail. `by_hand` is said of an answer or a forward, which is a person's even where a postmaster
-/// writes it.
+/// Whether a machine sent the mail. `by_hand` is said of an answer or a forward, which is a person's even where a
+/// postmaster writes it.
 fn machine(mail: &Mail<'_>, from: &str, is_daemon: bool, by_hand: bool) -> Machine {
     let header = &mail.header;
     let null_path = header

@@ -1,5 +1,5 @@
-//! A reply that hands on another one: `550 5.1.0 Address rejected 550-'5.1.1 no such user'`. The innermost was said by the server
-//! that refused; what stands around it is what others made of it.
+//! A reply that hands on another one: `550 5.1.0 Address rejected 550-'5.1.1 no such user'`. The innermost was said by
+//! the server that refused; what stands around it is what others made of it.
 
 use super::reply_codes;
 

@@ -1,7 +1,8 @@
-//! Mails that ended the process while they were read, and the lock of the posting process. `tests/chaos` ends real processes.
+//! Mails that ended the process while they were read. `tests/chaos` ends real processes.
 
 use super::*;
-use bouncedemails::ledger::InFlight;
+use bouncedemails::engine::InFlight;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// The file of a process that died while it read this mail.
@@ -109,4 +110,46 @@ fn marks_are_gone_when_the_mails_are_read() {
     assert!(!marked());
     drop(in_flight);
     assert_eq!(files_beside(&bench), 0);
+}
+
+#[test]
+fn links_beside_the_database_are_not_followed() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    let fingerprint = bench
+        .entry("x@example.com", Reason::UserUnknown)
+        .mail
+        .fingerprint();
+    let elsewhere = bench.folder.path().join("elsewhere");
+    let content = [fingerprint.0, fingerprint.0].concat();
+    std::fs::write(&elsewhere, &content).expect("written");
+    for number in [1, std::process::id()] {
+        let link = format!("{}.reading.{number}", bench.file().display());
+        std::os::unix::fs::symlink(&elsewhere, link).expect("linked");
+    }
+    let in_flight = InFlight::open(&ledger, &bench.file(), bench.now).expect("opened");
+    let _mark = in_flight.mark(&fingerprint);
+    assert_eq!(std::fs::read(&elsewhere).expect("still there"), content);
+    assert_eq!(count(&bench, "SELECT count(*) FROM attempts"), 0);
+}
+
+#[test]
+fn what_is_made_is_not_for_everybody_to_read() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    bench.bounce(&ledger, "x@example.com", Reason::UserUnknown);
+    let _in_flight = InFlight::open(&ledger, &bench.file(), bench.now).expect("opened");
+    let mut files = 0;
+    for file in std::fs::read_dir(bench.folder.path()).expect("the folder") {
+        let file = file.expect("a file");
+        if file.file_name().to_string_lossy().contains(".db") {
+            let mode = file.metadata().expect("its mode").permissions().mode();
+            assert_eq!(mode & 0o137, 0, "{mode:o} {:?}", file.path());
+            files += 1;
+        }
+    }
+    assert_eq!(
+        files, 4,
+        "database, log, shared memory, mails that are being read"
+    );
 }

@@ -1,6 +1,6 @@
 //! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
 
-use super::fault::Fault;
+use super::fault::{BrokerEnd, Fault};
 use super::frames::{DELIVERY_COUNT, MESSAGE_ID};
 use super::queue::Redelivered;
 use super::session::Session;
@@ -33,15 +33,6 @@ pub(super) enum End {
     Stopped,
     /// The broker is gone, and the engine still has mails of it in hand.
     Lost(Fault, Outstanding),
-}
-
-/// How the broker ended the last connection, as far as we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BrokerEnd {
-    /// By itself. What it delivers a second time it marks as redelivered.
-    Orderly,
-    /// It may have been killed.
-    MayHaveDied,
 }
 
 /// What became of the delivery with this tag.

@@ -1,6 +1,5 @@
 //! What is wrong with the broker, in plain words, with what to do about it.
 
-use super::consume::BrokerEnd;
 use crate::config::Amqp;
 use crate::printable::Printable;
 use lapin::{Error, ErrorKind};
@@ -30,6 +29,15 @@ pub(super) enum Fault {
     Closed,
     /// The broker ended our consumer, and nothing else.
     Cancelled,
+}
+
+/// How the broker ended the last connection, as far as we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BrokerEnd {
+    /// By itself. What it delivers a second time it marks as redelivered.
+    Orderly,
+    /// It may have been killed.
+    MayHaveDied,
 }
 
 impl Fault {

@@ -1,6 +1,6 @@
-//! Which lines belong to the reply about one recipient: a mail system indents what follows on the line that names it, or, as
-//! qmail does, ends it with a blank line. Whatever a fold puts first on such a line (an address, a code, a courtesy) is a part of
-//! the reply.
+//! Which lines belong to the reply about one recipient: a mail system indents what follows on the line that names it,
+//! or, as qmail does, ends it with a blank line. Whatever a fold puts first on such a line (an address, a code, a
+//! courtesy) is a part of the reply.
 
 use crate::address;
 

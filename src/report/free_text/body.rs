@@ -30,7 +30,8 @@ impl<'x> Text<'x> {
                 line = line.strip_prefix(' ').unwrap_or(line);
             }
             let spoken = !lines.is_empty();
-            // A fold of a reply may put such words first on a line: a line that goes on with the one above announces nothing.
+            // A fold of a reply may put such words first on a line: a line that goes on with the one above announces
+            // nothing.
             let goes_on = is_plainly_indented(line)
                 && lines
                     .last()
@@ -83,7 +84,8 @@ fn announces_returned(line: &str) -> bool {
     PHRASES.returned.start(phrase)
 }
 
-/// Whether the line is the first of the returned mail's header, with nothing to announce it, also where only that is quoted.
+/// Whether the line is the first of the returned mail's header, with nothing to announce it, also where only that is
+/// quoted.
 fn starts_returned(line: &str) -> bool {
     let line = line.strip_prefix("> ").unwrap_or(line);
     starts_with(line, "received: ")

@@ -4,8 +4,8 @@ use crate::report::diagnostic::MAX_DIAGNOSTIC;
 use crate::report::phrases::PHRASES;
 use crate::smtp_reply;
 
-/// What stands behind a recipient: the rest of its line and the lines below, up to a courtesy, without what gateways put
-/// between.
+/// What stands behind a recipient: the rest of its line and the lines below, up to a courtesy, without what gateways
+/// put between.
 pub(super) fn behind(inline: &str, lines: &[&str]) -> String {
     let end = lines.iter().position(|line| is_courtesy(line));
     let mut words = first(inline);
@@ -61,7 +61,8 @@ fn is_courtesy(line: &str) -> bool {
     PHRASES.courtesy.start(line)
 }
 
-/// Whether a gateway wrote a paragraph, and no reply stands in it: some of their phrases are also what receivers say of a mail.
+/// Whether a gateway wrote a paragraph, and no reply stands in it: some of their phrases are also what receivers say of
+/// a mail.
 fn is_banner(paragraph: &[&str]) -> bool {
     let mut words = String::new();
     add_all(&mut words, paragraph);
@@ -71,7 +72,8 @@ fn is_banner(paragraph: &[&str]) -> bool {
         && smtp_reply::status(&words).is_none()
 }
 
-/// What a list of fields says of the reason, in the lines around the one that names the recipient: `Reject reason: mailbox full`.
+/// What a list of fields says of the reason, in the lines around the one that names the recipient, as in
+/// `Reject reason: mailbox full`.
 pub(super) fn reason_field(lines: &[&str], named: usize) -> Option<String> {
     let is_blank = |line: &&str| line.trim().is_empty();
     let lines = &lines[..lines.len().min(named + MAX_FIELDS)];

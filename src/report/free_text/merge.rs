@@ -45,12 +45,10 @@ pub(super) fn told(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
         if single && diagnostic::are_poor(recipient) {
             let transcript =
                 transcript_heading(lines).map(|heading| explanation::of(&lines[heading + 1..]));
-            let all = || {
-                recipient
-                    .diagnostic
-                    .is_none()
-                    .then(|| explanation::of(lines))
-            };
+            // Where the Status field tells why, a text that names nobody adds nothing but what gateways put around it.
+            let tells_why = recipient.status.is_some_and(|status| status.is_telling());
+            let all =
+                || (recipient.diagnostic.is_none() && !tells_why).then(|| explanation::of(lines));
             if let Some(said) = transcript.filter(|said| !said.is_empty()).or_else(all) {
                 diagnostic::take(recipient, &format!("{}{said}", local_exit(recipient)));
                 recipient.source = source(signs, "whole");

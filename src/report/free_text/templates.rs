@@ -113,6 +113,43 @@ mod tests {
     }
 
     #[test]
+    fn the_system_is_the_one_that_wrote_the_text() {
+        let system = |text| read(&[text]).system;
+        // Exchange's words in a text of Exim's.
+        let relayed = "This message was created automatically by mail delivery software. Delivery has failed to these recipients";
+        assert_eq!(system(relayed), Some("Exim"));
+        let mixed =
+            "Delivery has failed to these recipients. Technical details of permanent failure";
+        assert_eq!(system(mixed), None);
+        assert_eq!(
+            system("Delivery has failed to these recipients"),
+            Some("Exchange")
+        );
+    }
+
+    #[test]
+    fn a_mail_system_begins_with_its_own_words() {
+        assert!(
+            read(&[
+                "",
+                "Hi. This is the qmail-send",
+                "program at mx.example.com.",
+                "",
+                "Bye"
+            ])
+            .leads
+        );
+        assert!(
+            !read(&[
+                "Look at this:",
+                "",
+                "Hi. This is the qmail-send program at mx"
+            ])
+            .leads
+        );
+    }
+
+    #[test]
     fn a_warning_is_a_delay() {
         assert!(read(&["Delivery to the following recipient has been delayed:"]).delayed);
         assert_eq!(read(&["Dear friend, how are you?"]), Signs::default());

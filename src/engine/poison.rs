@@ -4,17 +4,15 @@
 //! Every process has a file of its own, `<dbfile>.reading.<number>`, and holds a lock on it; a file that is not locked was left by
 //! a process that died.
 
-use super::error::{ErrorKind, LedgerError};
-use super::{Entry, Ledger};
+use crate::ledger::{Ledger, LedgerError};
 use crate::mail::Fingerprint;
 use fs4::fs_std::FileExt;
 use parking_lot::Mutex;
-use rusqlite::{Transaction, params};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt};
+use std::os::unix::fs::{FileExt as _, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -46,27 +44,13 @@ impl InFlight {
     /// # Errors
     /// If the folder or the database can't be written.
     pub fn open(ledger: &Ledger, dbfile: &Path, now: SystemTime) -> Result<InFlight, LedgerError> {
-        let fault = |error: io::Error| {
-            let kind = match error.kind() {
-                io::ErrorKind::StorageFull => ErrorKind::Full,
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    ErrorKind::ReadOnly
-                }
-                _ => ErrorKind::Other,
-            };
-            LedgerError::new(kind, dbfile, error.to_string())
-        };
+        let fault = |error: io::Error| LedgerError::from_io(dbfile, &error);
         for left in left_behind(dbfile).map_err(fault)? {
             let unfinished = fingerprints(&left.file).map_err(fault)?;
-            ledger.write(|tx| blame(tx, &unfinished, now))?;
+            ledger.blame(&unfinished, now)?;
             std::fs::remove_file(&left.path).map_err(fault)?;
         }
-        let poison = ledger.read(|connection| {
-            connection
-                .prepare("SELECT fingerprint FROM attempts WHERE attempts >= ?")?
-                .query_map([TOO_OFTEN], |row| Ok(Fingerprint(row.get(0)?)))?
-                .collect()
-        })?;
+        let poison = ledger.blamed(TOO_OFTEN)?.into_iter().collect();
         let (path, file) = create_locked(dbfile).map_err(fault)?;
         Ok(InFlight {
             file,
@@ -122,31 +106,6 @@ impl Drop for Mark<'_> {
     }
 }
 
-/// Forgets the attempts of mails that were read well after all.
-pub(super) fn survived(tx: &Transaction, entries: &[Entry]) -> rusqlite::Result<()> {
-    let any: bool = tx
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM attempts)")?
-        .query_row([], |row| row.get(0))?;
-    if any {
-        let mut delete = tx.prepare_cached("DELETE FROM attempts WHERE fingerprint = ?")?;
-        for entry in entries.iter().filter(|entry| entry.report.is_some()) {
-            delete.execute([&entry.mail.fingerprint().0])?;
-        }
-    }
-    Ok(())
-}
-
-fn blame(tx: &Transaction, unfinished: &[Fingerprint], now: SystemTime) -> rusqlite::Result<()> {
-    for fingerprint in unfinished {
-        tx.execute(
-            "INSERT INTO attempts (fingerprint, attempts, at) VALUES (?1, 1, ?2)
-             ON CONFLICT DO UPDATE SET attempts = attempts + 1, at = ?2",
-            params![fingerprint.0, super::text::millis(now)],
-        )?;
-    }
-    Ok(())
-}
-
 /// A file of a process that died, locked by us now.
 struct Left {
     path: PathBuf,
@@ -171,10 +130,12 @@ fn left_behind(dbfile: &Path) -> io::Result<Vec<Left>> {
             continue;
         }
         let path = found.path();
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+        let file = match no_link().open(&path) {
             Ok(file) => file,
             // Its process ended just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // Whoever may write the folder may not lead us to another file.
+            Err(error) if is_link(&error) => continue,
             Err(error) => return Err(error),
         };
         if FileExt::try_lock_exclusive(&file)? {
@@ -197,6 +158,20 @@ fn fingerprints(file: &File) -> io::Result<Vec<Fingerprint>> {
     Ok(found)
 }
 
+/// To read and write a file that is no symbolic link.
+fn no_link() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW);
+    options
+}
+
+fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
 /// Makes a file that is locked, and still there: between making and locking it, another process may take it for left behind.
 fn create_locked(dbfile: &Path) -> io::Result<(PathBuf, File)> {
     // The process's own number is rarely taken: only where another container numbers its processes alike.
@@ -205,15 +180,15 @@ fn create_locked(dbfile: &Path) -> io::Result<(PathBuf, File)> {
         let mut path: OsString = dbfile.as_os_str().to_owned();
         path.push(format!(".reading.{number}"));
         let path = PathBuf::from(path);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)?;
-        if FileExt::try_lock_exclusive(&file)? && file.metadata()?.nlink() > 0 {
-            file.set_len(0)?;
-            return Ok((path, file));
+        match no_link().create(true).mode(0o640).open(&path) {
+            Ok(file) => {
+                if FileExt::try_lock_exclusive(&file)? && file.metadata()?.nlink() > 0 {
+                    file.set_len(0)?;
+                    return Ok((path, file));
+                }
+            }
+            Err(error) if is_link(&error) => {}
+            Err(error) => return Err(error),
         }
         number = number.wrapping_add(1);
     }
