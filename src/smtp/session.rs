@@ -154,7 +154,7 @@ impl<'a, T: Transactions> Session<'a, T> {
         let line = self.line().await?;
         let reply = match command::parse(&line) {
             Ok(command) => {
-                if self.after_replies && command != Command::Quit {
+                if self.after_replies {
                     self.knows();
                 }
                 self.obey(command).await?

@@ -164,7 +164,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
     use tokio_util::sync::CancellationToken;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_comes_again_after_we_lost_patience_may_be_a_repeat() {
         let (inbox, mut engine) = mpsc::channel(2);
         let (_engine, recording) = watch::channel(true);
@@ -177,7 +177,7 @@ mod tests {
             shutdown: CancellationToken::new(),
         };
         let memory = intake.memory.clone();
-        let backend = EngineBackend::new(BTreeMap::new(), intake, Duration::from_secs(60));
+        let backend = EngineBackend::new(BTreeMap::new(), intake, Duration::ZERO);
         let mut connection = backend.connected(Client::new(None));
         let mut sessions = Vec::new();
         for _ in 0..2 {
