@@ -1,28 +1,35 @@
 //! The raw mail behind every suspension, gzipped, one file an address: `<path>/<first two letters>/<address>.gz`.
 //!
-//! Whatever an address spells, its file stays within `path`, and no two addresses share one. A newer mail takes the place of
-//! an older one. Nothing else reads these files; a mail that can't be kept delays nothing.
+//! Whatever an address spells, its file stays within `path`, and no two addresses share a name. A mail that names many addresses is
+//! stored once: their files are hard links to each other. A newer mail takes the place of an older one. Nothing else reads these
+//! files.
+//!
+//! - `keeper`: the thread that keeps mails, so that a slow archive holds up nothing but the mails that go into it
+
+mod keeper;
+
+pub use keeper::{Keeper, Kept};
 
 use crate::address::Address;
 use anyhow::Context;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The longest address that is a file name as it is. File systems take 255 bytes, temporary names and `.gz` are longer.
 const LONGEST: usize = 200;
 
-/// From so many files on, syncing the whole file system once is quicker than syncing each: by five times for 150 files on ext4.
-const MANY: usize = 8;
+/// For so many addresses one mail is kept: ext4 takes 65,000 links to a file, and a person looks at one.
+pub const MOST_FILES: usize = 1_000;
 
-/// Tells the temporary files of this process apart.
-static NEXT: AtomicU64 = AtomicU64::new(0);
+/// Whatever the umask says: the files hold mails of people, which the service's group may read and nobody else.
+const FILE_MODE: u32 = 0o640;
+const FOLDER_MODE: u32 = 0o750;
 
 /// The folder that the mails are kept in.
 #[derive(Debug, Clone)]
@@ -42,10 +49,9 @@ impl Archive {
     /// Names the folder and what the system says.
     pub fn check(&self) -> anyhow::Result<()> {
         let path = &self.path;
-        let probe = path.join(format!(".{}.tmp", std::process::id()));
-        fs::create_dir_all(path)
-            .and_then(|()| fs::write(&probe, ""))
-            .and_then(|()| fs::remove_file(&probe))
+        make_folder(path)
+            .and_then(|()| create_temporary(path))
+            .and_then(|(_, probe)| fs::remove_file(probe))
             .with_context(|| format!("cannot write into {}", path.display()))
     }
 
@@ -56,78 +62,141 @@ impl Archive {
         self.path.join(folder).join(format!("{name}.gz"))
     }
 
-    /// Keeps mails, each with the address that it is about. Afterwards every file is on disk as a whole, or is what it was before. Of several
-    /// mails about an address the last one is kept. Returns what could not be kept, with the file and what the system says.
-    pub fn keep<'a>(&self, mails: &[(&'a Address, &[u8])]) -> Vec<(&'a Address, anyhow::Error)> {
-        let last: HashMap<&Address, &[u8]> = mails.iter().copied().collect();
-        let written: Vec<_> = last
-            .into_par_iter()
-            .map(|(address, raw)| (address, self.write(address, raw)))
-            .collect();
-        let synced = written.len() >= MANY && sync_all(&written);
-        written
-            .into_par_iter()
-            .filter_map(|(address, written)| {
-                let placed = written.and_then(|file| file.put_in_place(synced));
-                placed.err().map(|error| (address, error))
-            })
-            .collect()
-    }
-
-    fn write(&self, address: &Address, raw: &[u8]) -> anyhow::Result<Unplaced> {
-        let place = self.file(address);
-        let folder = place.parent().unwrap_or(&self.path);
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        // A leading dot keeps it apart from every archived file.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = folder.join(format!(".{}-{number}.tmp", std::process::id()));
-        match pack(&temporary, raw) {
-            Ok(file) => Ok(Unplaced {
-                file,
-                temporary,
-                place,
-            }),
-            Err(error) => {
-                // Half of a file is of no use, and may fill the disk.
-                let _ = fs::remove_file(&temporary);
-                Err(error).with_context(|| format!("cannot write {}", place.display()))
+    /// Keeps mails, each with the addresses that it is about, of which at most [`MOST_FILES`] get a file. Afterwards every file is on
+    /// disk as a whole, or is what it was before. Of several mails about an address the last one is kept. Returns what could not be
+    /// kept, with the file and what the system says.
+    pub fn keep<'a>(&self, mails: &[(&[u8], &'a [Address])]) -> Vec<(&'a Address, anyhow::Error)> {
+        let mut failed = Vec::new();
+        let mut written = Vec::with_capacity(mails.len());
+        for (raw, addresses) in mails {
+            let addresses = &addresses[..addresses.len().min(MOST_FILES)];
+            match self.write(raw) {
+                Ok(temporary) => written.push((temporary, addresses)),
+                Err(error) => {
+                    let why = format!("{error:#}");
+                    failed.extend(addresses.iter().map(|a| (a, anyhow::anyhow!(why.clone()))));
+                }
             }
         }
-    }
-}
-
-/// A file that is written, but not yet under its name.
-struct Unplaced {
-    file: File,
-    temporary: PathBuf,
-    place: PathBuf,
-}
-
-impl Unplaced {
-    fn put_in_place(self, synced: bool) -> anyhow::Result<()> {
-        let sync = || match synced {
-            true => Ok(()),
-            false => self.file.sync_all(),
-        };
-        let placed = sync().and_then(|()| fs::rename(&self.temporary, &self.place));
-        if placed.is_err() {
-            let _ = fs::remove_file(&self.temporary);
+        // Many are on disk sooner by one call for the whole file system: by five times for 150 files on ext4.
+        let synced = written.len() >= 8
+            && written
+                .first()
+                .is_some_and(|(any, _)| rustix::fs::syncfs(&any.file).is_ok());
+        let mut folders = BTreeSet::new();
+        for (temporary, addresses) in &written {
+            let on_disk = if synced {
+                Ok(())
+            } else {
+                temporary.file.sync_all()
+            };
+            for address in *addresses {
+                let place = self.file(address);
+                let placed = match &on_disk {
+                    Ok(()) => self.put(temporary, &place, &mut folders),
+                    Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+                };
+                if let Err(error) = placed {
+                    let why = format!("cannot write {}", place.display());
+                    failed.push((address, anyhow::Error::new(error).context(why)));
+                }
+            }
         }
-        placed.with_context(|| format!("cannot write {}", self.place.display()))
+        drop(written);
+        // A new name is safe when its folder is.
+        for folder in folders {
+            if let Err(error) = File::open(&folder).and_then(|folder| folder.sync_all()) {
+                tracing::warn!(
+                    "The archive's folder {} cannot be synced to disk: {error}",
+                    folder.display()
+                );
+            }
+        }
+        failed
+    }
+
+    /// Writes a mail, not yet under the name of an address.
+    fn write(&self, raw: &[u8]) -> anyhow::Result<Temporary> {
+        let path = &self.path;
+        make_folder(path).with_context(|| format!("cannot make the folder {}", path.display()))?;
+        let written = create_temporary(path).and_then(|(file, path)| {
+            // Removed with the value, also half written.
+            let mut temporary = Temporary { file, path };
+            let mut packer = GzEncoder::new(&mut temporary.file, Compression::default());
+            packer.write_all(raw)?;
+            packer.finish()?;
+            Ok(temporary)
+        });
+        written.with_context(|| format!("cannot write into {}", path.display()))
+    }
+
+    /// Gives a written mail the name of an address, in place of an older mail. Notes whose content changed.
+    fn put(
+        &self,
+        temporary: &Temporary,
+        place: &Path,
+        folders: &mut BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        let folder = place.parent().unwrap_or(&self.path);
+        if !folder.is_dir() {
+            make_folder(folder)?;
+            folders.insert(self.path.clone());
+        }
+        // A link can't take the place of a file, a rename can.
+        let link = unique(folder);
+        fs::hard_link(&temporary.path, &link)?;
+        let renamed = fs::rename(&link, place);
+        if renamed.is_err() {
+            let _ = fs::remove_file(&link);
+        }
+        folders.insert(folder.to_owned());
+        renamed
     }
 }
 
-/// Brings all of these files to disk by syncing their file system once. Whether it worked; else each has to be synced by itself.
-fn sync_all<E>(written: &[(&Address, Result<Unplaced, E>)]) -> bool {
-    let any = written.iter().find_map(|(_, file)| file.as_ref().ok());
-    any.is_some_and(|any| rustix::fs::syncfs(&any.file).is_ok())
+/// A written mail without a name of its own; removed when dropped.
+struct Temporary {
+    file: File,
+    path: PathBuf,
 }
 
-fn pack(file: &Path, raw: &[u8]) -> std::io::Result<File> {
-    let mut packer = GzEncoder::new(File::create(file)?, Compression::default());
-    packer.write_all(raw)?;
-    packer.finish()
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// A name that nobody can guess. Its leading dot keeps it apart from every archived file.
+fn unique(folder: &Path) -> PathBuf {
+    folder.join(format!(".{:016x}.tmp", fastrand::u64(..)))
+}
+
+/// Makes a file that was not there, not even as a link to somewhere else.
+fn create_temporary(folder: &Path) -> io::Result<(File, PathBuf)> {
+    let path = unique(folder);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(&path)?;
+    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    Ok((file, path))
+}
+
+/// Makes a folder, and those above it, if it is not there. What is there keeps its permissions.
+fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        make_folder(above)?;
+    }
+    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        Ok(()) => fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE)),
+        // Another process was quicker.
+        Err(_) if path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The address itself, if it is a plain one. Of any other, what is not plain is replaced, and a hash of the address tells it from others.

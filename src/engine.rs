@@ -1,33 +1,43 @@
-//! The loop: take what is waiting, diagnose it in parallel, decide, record everything in one transaction, confirm.
+//! The loop: take what is waiting, read it in parallel, record everything that was read in one transaction, confirm.
 //!
 //! It knows neither where mails come from nor how platforms are told. A mail is confirmed only after the commit that
-//! holds it.
+//! holds it. Mails are recorded in the order in which reading them ended.
+//!
+//! - `reading`: the threads that read
+//! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
+mod load;
 mod poison;
+mod reading;
 
 pub use poison::{InFlight, Mark};
 
-use crate::archive::Archive;
+use crate::address::Address;
+use crate::archive::{Archive, Keeper, Kept};
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::diagnosis::{self, Rules};
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
-use crate::printable::Printable;
 use crate::report;
 use crate::telemetry::{Blocks, announce};
-use rayon::prelude::*;
+use load::Load;
+use reading::{Reader, Readers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// The most mails that one transaction takes: beyond some hundreds a larger one gains nothing, but makes each mail wait longer.
-const MOST_AT_ONCE: usize = 512;
+/// The most that one transaction takes: beyond that a larger one gains nothing, but makes each mail wait longer.
+const MOST_AT_ONCE: Load = Load {
+    mails: 512,
+    bytes: 16 * 1024 * 1024,
+    rows: 2_000,
+};
 
 /// How long a storage fault is waited out before the next try.
 const STORAGE_WAIT: Backoff = Backoff {
@@ -44,7 +54,7 @@ pub struct Engine {
     /// Where everything is recorded.
     pub ledger: Ledger,
     /// Which mails are being read at this moment, for the next process to know should one of them end this one.
-    pub in_flight: InFlight,
+    pub in_flight: Arc<InFlight>,
     /// Where the mails of permanent failures are kept, if they are.
     pub archive: Option<Archive>,
     /// Notified when there are new suspensions.
@@ -60,55 +70,32 @@ pub struct Engine {
 impl Engine {
     /// Handles deliveries until every sender of the inbox is gone. Blocks: to be run on a thread of its own; `runtime` is
     /// only slept on.
-    pub fn run(self, mut inbox: mpsc::Receiver<Delivery>, runtime: &Handle) {
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn run(self, inbox: mpsc::Receiver<Delivery>, runtime: &Handle) -> std::io::Result<()> {
         report::prepare();
-        let mut waiting = Vec::with_capacity(MOST_AT_ONCE);
-        while inbox.blocking_recv_many(&mut waiting, MOST_AT_ONCE) > 0 {
-            let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = waiting
-                .par_drain(..)
-                .map(|delivery| (self.examine(delivery.mail), delivery.receipt))
+        let judge = Judge {
+            handler: self.handler.clone(),
+            rules: self.rules.clone(),
+            in_flight: Arc::downgrade(&self.in_flight),
+        };
+        let readers = Readers::start(inbox, Box::new(judge))?;
+        let keeper = self.archive.clone().map(Keeper::start).transpose()?;
+        while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
+            let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
+                .into_iter()
+                .map(|read| (read.entry, read.receipt))
                 .unzip();
+            let load = entries.iter().map(Load::of).sum();
             // Given up: the receipts are dropped, which gives the mails back.
-            let Some(recorded) = self.record(&entries, runtime) else {
-                continue;
-            };
-            self.wake_up.notify_waiters();
-            self.archive(&entries, &recorded);
-            for (receipt, recorded) in receipts.into_iter().zip(recorded) {
-                receipt.confirm(recorded.ticket);
+            if let Some(recorded) = self.record(&entries, runtime) {
+                self.wake_up.notify_waiters();
+                confirm(entries, receipts, recorded, keeper.as_ref());
             }
+            readers.forget(load);
         }
-    }
-
-    /// Reads, diagnoses and decides; a mail that can't be read is for quarantine.
-    fn examine(&self, mail: Mail) -> Entry {
-        let fingerprint = mail.fingerprint();
-        if self.in_flight.is_poison(&fingerprint) {
-            let why = "it ended the process twice".to_owned();
-            return unparsed(mail, why);
-        }
-        let _mark = self.in_flight.mark(&fingerprint);
-        #[cfg(debug_assertions)]
-        abort_if_told(&mail);
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            let report = report::parse(mail.raw());
-            let diagnoses: Vec<_> = report
-                .recipients
-                .iter()
-                .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
-                .collect();
-            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
-            (report, diagnoses, decision)
-        }));
-        match read {
-            Ok((report, diagnoses, decision)) => Entry {
-                mail,
-                report: Some(report),
-                diagnoses,
-                decision,
-            },
-            Err(_) => unparsed(mail, "reading it panicked".to_owned()),
-        }
+        Ok(())
     }
 
     /// Records a batch, waiting out storage faults; none when told to stop meanwhile.
@@ -165,23 +152,82 @@ impl Engine {
         }
         Ok(recorded)
     }
+}
 
-    /// Keeps the mails behind suspensions. A mail that can't be kept delays no suspension.
-    fn archive(&self, entries: &[Entry], recorded: &[Recorded]) {
-        let Some(archive) = &self.archive else {
-            return;
+/// Confirms mails that are recorded. Those that the archive keeps are confirmed by it, and after all others.
+fn confirm(
+    entries: Vec<Entry>,
+    receipts: Vec<Receipt>,
+    recorded: Vec<Recorded>,
+    keeper: Option<&Keeper>,
+) {
+    let mut to_keep = Vec::new();
+    for ((entry, receipt), recorded) in entries.into_iter().zip(receipts).zip(recorded) {
+        let ticket = recorded.ticket;
+        let addresses: Vec<Address> = match keeper {
+            Some(_) => suspended(&entry, &recorded).cloned().collect(),
+            None => Vec::new(),
         };
-        let mails: Vec<_> = entries
-            .iter()
-            .zip(recorded)
-            .flat_map(|(entry, recorded)| {
-                suspended(entry, recorded).map(|address| (address, entry.mail.raw()))
-            })
-            .collect();
-        for (address, error) in archive.keep(&mails) {
-            let address = Printable(address.as_str());
-            error!(%address, "The mail behind the suspension of {address} could not be kept: {error:#}");
+        match addresses.is_empty() {
+            true => receipt.confirm(ticket),
+            false => to_keep.push(Kept {
+                mail: entry.mail,
+                addresses,
+                receipt,
+                ticket,
+            }),
         }
+    }
+    if let Some(keeper) = keeper {
+        keeper.keep(to_keep);
+    }
+}
+
+/// Reads, diagnoses and decides.
+struct Judge {
+    handler: Arc<Handler>,
+    rules: Arc<Rules>,
+    /// The engine's: a thread that never ends is not to keep it.
+    in_flight: Weak<InFlight>,
+}
+
+impl Reader for Judge {
+    fn read(&self, mail: Mail) -> Entry {
+        let fingerprint = mail.fingerprint();
+        let in_flight = self.in_flight.upgrade();
+        if in_flight
+            .as_ref()
+            .is_some_and(|it| it.is_poison(&fingerprint))
+        {
+            let why = "it ended the process twice".to_owned();
+            return unparsed(mail, why);
+        }
+        let _mark = in_flight.as_ref().map(|it| it.mark(&fingerprint));
+        #[cfg(debug_assertions)]
+        fail_if_told(&mail);
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let report = report::parse(mail.raw());
+            let diagnoses: Vec<_> = report
+                .recipients
+                .iter()
+                .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
+                .collect();
+            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
+            (report, diagnoses, decision)
+        }));
+        match read {
+            Ok((report, diagnoses, decision)) => Entry {
+                mail,
+                report: Some(report),
+                diagnoses,
+                decision,
+            },
+            Err(_) => unparsed(mail, "reading it panicked".to_owned()),
+        }
+    }
+
+    fn too_slow(&self, mail: Mail) -> Entry {
+        unparsed(mail, "reading it takes too long".to_owned())
     }
 }
 
@@ -221,13 +267,16 @@ fn unparsed(mail: Mail, why: String) -> Entry {
     }
 }
 
-/// Ends the process as a fault beneath Rust would (a stack overflow, say) when the mail holds the text of `BOUNCEDEMAILS_ABORT_ON`: for tests,
-/// which run a debug build. A release build does not have it.
+/// For tests, which run a debug build; a release build does not have it. A mail that holds the text of `BOUNCEDEMAILS_ABORT_ON` ends the
+/// process as a fault beneath Rust would (a stack overflow, say); with that of `BOUNCEDEMAILS_SPIN_ON`, reading it never ends.
 #[cfg(debug_assertions)]
-fn abort_if_told(mail: &Mail) {
-    if let Some(text) = std::env::var_os("BOUNCEDEMAILS_ABORT_ON")
-        && memchr::memmem::find(mail.raw(), text.as_encoded_bytes()).is_some()
-    {
+fn fail_if_told(mail: &Mail) {
+    let holds_text_of = |variable| {
+        let text = std::env::var_os(variable);
+        text.is_some_and(|text| memchr::memmem::find(mail.raw(), text.as_encoded_bytes()).is_some())
+    };
+    if holds_text_of("BOUNCEDEMAILS_ABORT_ON") {
         std::process::abort();
     }
+    while holds_text_of("BOUNCEDEMAILS_SPIN_ON") {}
 }

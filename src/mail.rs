@@ -1,16 +1,17 @@
 //! What comes in: a [`Mail`], and the [`Receipt`] by which whoever handed it in learns that it is safe.
 
 use crate::address::Address;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One mail as it came in. What makes it this mail and no other is set when it is made, and does not change.
-#[derive(Debug)]
+/// One mail as it came in. What makes it this mail and no other is set when it is made, and does not change. Clones share its bytes.
+#[derive(Debug, Clone)]
 pub struct Mail {
-    raw: Vec<u8>,
+    raw: Bytes,
     source: Source,
     envelope_recipients: Vec<Address>,
     id: Option<String>,
@@ -25,9 +26,9 @@ pub struct Mail {
 
 impl Mail {
     /// A mail that is handed in on purpose, by a session of its own.
-    pub fn new(source: Source, raw: Vec<u8>) -> Mail {
+    pub fn new(source: Source, raw: impl Into<Bytes>) -> Mail {
         Mail {
-            raw,
+            raw: raw.into(),
             source,
             envelope_recipients: Vec::new(),
             id: None,

@@ -34,7 +34,7 @@ pub struct Service {
     pub ledger: Ledger,
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
-    engine: JoinHandle<()>,
+    engine: JoinHandle<std::io::Result<()>>,
     acknowledged: Acknowledged,
     forgetting: JoinHandle<()>,
     suspender: JoinHandle<()>,
@@ -83,7 +83,7 @@ impl Service {
             handler: handler.clone(),
             rules: Arc::new(rules),
             ledger: ledger.clone(),
-            in_flight: InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?,
+            in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,
             wake_up: wake_up.clone(),
             blocks: blocks.clone(),
@@ -133,7 +133,8 @@ impl Service {
     /// When the engine or the suspender died.
     pub async fn finish(self, ending: Ending) -> anyhow::Result<()> {
         drop(self.inbox);
-        self.engine.await.context("the engine died")?;
+        let engine = self.engine.await.context("the engine died")?;
+        engine.context("the system gives no threads to read mails on")?;
         drop(self.acknowledged);
         if self.forgetting.await.is_err() {
             error!("Mails that come again after this may be taken for repeats.");

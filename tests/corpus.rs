@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What must be said of one mail.
 #[derive(Deserialize)]
@@ -177,4 +178,54 @@ fn the_corpus_is_read_as_labelled() {
     }
     let misses = score.misses.join("\n");
     assert!(too_low.is_empty(), "{too_low:?}:\n{misses}");
+}
+
+/// A file or folder beside the project; where it is missing, the test says so and passes.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared")
+        .join(path);
+    let found = path.exists().then(|| path.clone());
+    if found.is_none() {
+        println!("skipped: there is no {}", path.display());
+    }
+    found
+}
+
+/// Replies of real receivers, as `../shared/tools/score-replies` makes bounces of them.
+#[test]
+fn replies_of_real_receivers_are_read_as_meant() {
+    let (Some(replies), Some(tool)) = (shared("truth/replies.tsv"), shared("tools/score-replies"))
+    else {
+        return;
+    };
+    let run = Command::new(tool)
+        .arg(replies)
+        .env("BIN", env!("CARGO_BIN_EXE_bouncedemails"))
+        .output();
+    let run = run.expect("the tool runs");
+    let said = String::from_utf8_lossy(&run.stdout);
+    let total = said
+        .lines()
+        .find(|line| line.starts_with("both "))
+        .expect("a line of both forms");
+    println!("{total}");
+    let figure = |name: &str| -> f64 {
+        let (_, behind) = total.split_once(name).expect(name);
+        let digits = behind
+            .trim_start()
+            .split([' ', ','])
+            .next()
+            .unwrap_or_default();
+        digits.parse().expect(name)
+    };
+    assert!(
+        figure("hard/soft right") >= 99.0 && figure("reason right") >= 94.0,
+        "{said}"
+    );
+    assert!(
+        figure("wrongly hard") == 0.0 && figure("missed dead") <= 3.0,
+        "{said}"
+    );
+    assert!(figure("wrongly counted") <= 9.0, "{said}");
 }

@@ -115,6 +115,42 @@ fn a_mail_that_ends_the_process_twice_is_quarantined_and_the_next_mail_goes_thro
     assert_eq!(list.matches("unreadable").count(), 3, "{list}");
 }
 
+#[test]
+fn a_mail_that_takes_for_ever_delays_no_other_and_ends_in_quarantine() {
+    let queue = Broker::shared().vhost("endless").durable_queue("mails");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .amqp(&queue);
+    let file = configuration.write();
+    let mut command = bouncedemails();
+    command.env("BOUNCEDEMAILS_SPIN_ON", "endless");
+    let daemon = Daemon::spawn(command.arg("--config").arg(&file).arg("run"));
+    daemon.wait_for("Taking mails");
+    let endless = |number| format!("Subject: endless {number}\r\n\r\n").into_bytes();
+    // As many as there are processors to read them would hold up every other mail.
+    queue.publish((0..3).map(endless));
+    let published = Instant::now();
+    queue.publish(bounces("beside", 1));
+    platform.wait_for_all(&suspensions("beside", 1));
+    println!("a mail beside endless ones took {:?}", published.elapsed());
+    daemon.wait_for_times("reading it takes too long", 3);
+    queue.publish(bounces("after", 1));
+    platform.wait_for_all(&suspensions("after", 1));
+    queue.wait_until_empty();
+    // Their threads still try to read them.
+    let told = Instant::now();
+    daemon.stop();
+    assert!(
+        told.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        told.elapsed()
+    );
+    let quarantined: u32 = configuration.quarantine().values().sum();
+    assert_eq!(quarantined, 3);
+}
+
 /// Everything but RFC 3986's unreserved characters, encoded.
 fn encoded(address: &str) -> String {
     let encode = |byte: u8| match byte {
@@ -143,7 +179,7 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
         "{address}{+x}@example.org",
         "'/**/OR/**/1=1--@example.org",
         "$HOME`id`|x&@example.org",
-        "a\\..\\b@example.org",
+        "\"a\\\\..\\\\b\"@example.org",
         &format!("{long}@example.org"),
     ];
     let mut log = String::new();
@@ -163,7 +199,7 @@ fn forged_addresses_stay_in_their_place_in_url_file_log_database_and_terminal() 
         .map(|address| format!("/emails/{}/suspend", encoded(address)))
         .collect();
     let posted: BTreeSet<String> = platform.posts().into_iter().collect();
-    assert_eq!(posted, expected);
+    assert_eq!(posted, expected, "{log}");
     assert_eq!(configuration.history().len(), forged.len());
 
     // Headers that forge lines of the log, or speak to the terminal.

@@ -158,7 +158,7 @@ mod tests {
         for local in [
             "a/../../admin",
             "a/./b",
-            "a\\..\\b",
+            "\"a\\\\..\\\\b\"",
             "a%2f..%2f..%2fadmin",
             "a%252F..%252Fadmin",
             "a%2525252f%2e%2e%2fadmin",

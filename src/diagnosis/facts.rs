@@ -2,15 +2,18 @@
 //!
 //! Decides nothing: it prefers what the remote system said in words to what the reporter made of it.
 
-use super::normalise;
+use super::normalise::{self, Words};
+use crate::address::Address;
 use crate::report::Recipient;
 use crate::smtp_reply::{self, Command, Status};
 
 /// What rules ask about.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    /// The diagnostic, normalised.
-    pub words: String,
+    /// What was said: the innermost reply, where one server quotes another's.
+    pub words: Words,
+    /// All that stands around it, where there is more.
+    pub whole: Option<Words>,
     /// The status that prevails over the others.
     pub status: Option<Status>,
     /// The reply code.
@@ -27,7 +30,16 @@ impl<'a> Facts<'a> {
     /// All that a report says of a recipient.
     pub fn of(recipient: &'a Recipient) -> Facts<'a> {
         let text = recipient.diagnostic.as_deref().unwrap_or_default();
-        let mut facts = Facts::said(text, "");
+        let local = |address: &Address| normalise::folded(address.local_part());
+        let own: Vec<String> = [
+            Some(&recipient.address),
+            recipient.original_recipient.as_ref(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(local)
+        .collect();
+        let mut facts = Facts::read(text, &own);
         let said = facts.status;
         facts.status = smtp_reply::prevailing(said, recipient.status);
         facts.code = facts.code.or(recipient.reply_code);
@@ -43,16 +55,49 @@ impl<'a> Facts<'a> {
 
     /// A mere text, said by `host`.
     pub fn said(text: &str, host: &'a str) -> Facts<'a> {
-        let text = normalise::head(text);
-        let (status, code) = (smtp_reply::status(text), smtp_reply::reply_code(text));
         Facts {
-            words: normalise::normalise(text),
+            hosts: [host, "", ""],
+            ..Facts::read(text, &[])
+        }
+    }
+
+    fn read(text: &str, own: &[String]) -> Facts<'a> {
+        let text = normalise::head(text);
+        let innermost = without_remark(smtp_reply::innermost(text));
+        let (status, code) = (
+            smtp_reply::status(innermost),
+            smtp_reply::reply_code(innermost),
+        );
+        Facts {
+            words: Words::of(innermost, own),
+            whole: (innermost.len() < text.len()).then(|| Words::of(text, own)),
             status,
             code,
             command: smtp_reply::command(text),
-            hosts: [host, "", ""],
+            hosts: [""; 3],
             contradictory: contradict([status, None], code),
         }
+    }
+}
+
+impl Facts<'_> {
+    /// Whether what was refused named no recipient: then nothing that was said is about one.
+    pub fn is_before_recipient(&self) -> bool {
+        use Command::{Auth, Conn, Ehlo, Mail, Starttls};
+        matches!(self.command, Some(Conn | Ehlo | Starttls | Auth | Mail))
+    }
+
+    /// Whether nothing was said.
+    pub fn is_silent(&self) -> bool {
+        self.words.text.is_empty() && self.whole.is_none()
+    }
+}
+
+/// A reply without the remark of Postfix at its end, `(in reply to RCPT TO command)`: those are not the words of who refused.
+fn without_remark(reply: &str) -> &str {
+    match reply.split_once("(in reply to ") {
+        Some((said, _)) if !said.trim().is_empty() => said.trim_end(),
+        _ => reply,
     }
 }
 

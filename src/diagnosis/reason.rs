@@ -37,7 +37,7 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Every reason, in the order of the table in DESIGN 4.
+            /// Every reason, in the order of the table in DESIGN 3.
             pub const ALL: &[Reason] = &[$(Reason::$name,)+];
 
             /// The word that stands for it in JSON, logs, rules and the database.
@@ -144,6 +144,8 @@ reasons! {
     TooManyConn = "toomanyconn", Soft, Sender;
     /// Too many mails from us, rate limited.
     Speeding = "speeding", Soft, Sender;
+    /// On a mail service's own list: it did not even try.
+    Suppressed = "suppressed", Soft, Sender;
 }
 
 impl fmt::Display for Reason {

@@ -3,8 +3,10 @@
 //! Knows nothing of other rules: which of them decides is the business of [`super::rules`].
 
 use super::codes::{CodePattern, StatusPattern};
+use super::concepts::{Found, Set};
 use super::facts::Facts;
-use super::reason::{BounceType, Reason};
+use super::normalise::Words;
+use super::reason::{BounceType, Fault, Reason};
 use crate::smtp_reply::Command;
 use regex::Regex;
 
@@ -31,6 +33,10 @@ pub(super) struct Rule {
     pub and: Vec<String>,
     /// and none of these,
     pub not: Vec<String>,
+    /// and one sentence has all of these concepts near each other,
+    pub near: Vec<usize>,
+    /// and none of these,
+    pub without: Set,
     /// and this matches the words,
     pub pattern: Option<Regex>,
     /// and one of these domains is that of the remote MTA, the reporting MTA or the recipient,
@@ -50,7 +56,12 @@ pub(super) struct Rule {
 impl Rule {
     /// Whether it asks for no words, only for codes.
     pub fn goes_by_codes(&self) -> bool {
-        self.words.is_empty() && self.pattern.is_none()
+        self.words.is_empty() && self.near.is_empty() && self.pattern.is_none()
+    }
+
+    /// Whether it blames the recipient, for good or for now.
+    pub fn blames_recipient(&self) -> bool {
+        self.reason.fault() == Fault::Recipient
     }
 
     /// Whether what it says is for good.
@@ -59,7 +70,7 @@ impl Rule {
     }
 
     /// Whether all conditions but `words`, `and` and `not` hold.
-    pub fn holds(&self, facts: &Facts) -> bool {
+    pub fn holds(&self, words: &Words, concepts: &Found, facts: &Facts) -> bool {
         let any = |empty: bool, one: bool| empty || one;
         any(
             self.statuses.is_empty(),
@@ -83,7 +94,8 @@ impl Rule {
         ) && self
             .pattern
             .as_ref()
-            .is_none_or(|pattern| pattern.is_match(&facts.words))
+            .is_none_or(|pattern| pattern.is_match(&words.text))
+            && (self.near.is_empty() || concepts.has(&self.near, self.without))
     }
 }
 

@@ -1,7 +1,8 @@
-//! The form of a rule file (TOML) → checked rules, or the line that is wrong and why.
+//! The form of a rule file (TOML) → checked concepts and rules, or the line that is wrong and why.
 //!
 //! Reads text only; that the rules are fast and in order is the business of [`super::rules`].
 
+use super::concepts::{self, Concept, Set, Word};
 use super::rule::{Rule, RuleError};
 use super::{Reason, normalise};
 use crate::smtp_reply::Command;
@@ -18,7 +19,17 @@ const MAX_PATTERN: usize = 1 << 20;
 #[serde(deny_unknown_fields)]
 struct RuleFile {
     #[serde(default)]
+    concept: Vec<ConceptEntry>,
+    #[serde(default)]
     rule: Vec<Spanned<Entry>>,
+}
+
+/// One `[[concept]]`, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConceptEntry {
+    name: Spanned<String>,
+    words: Vec<Spanned<String>>,
 }
 
 /// One `[[rule]]`, as it is written. The head of `rules.toml` explains the keys.
@@ -34,6 +45,10 @@ struct Entry {
     and: Vec<Spanned<String>>,
     #[serde(default)]
     not: Vec<Spanned<String>>,
+    #[serde(default)]
+    near: Vec<Spanned<String>>,
+    #[serde(default)]
+    without: Vec<Spanned<String>>,
     pattern: Option<Spanned<String>>,
     #[serde(default)]
     receiver: Vec<Spanned<String>>,
@@ -46,18 +61,27 @@ struct Entry {
     example: Option<String>,
 }
 
-/// Reads a rule file.
-pub(super) fn read(toml_text: &str) -> Result<Vec<Rule>, RuleError> {
+/// Reads a rule file. Its concepts join `concepts`, which its rules may name: one of a name that is there adds its words.
+///
+/// # Errors
+/// Names the first line that is wrong.
+pub(super) fn read(toml_text: &str, concepts: &mut Vec<Concept>) -> Result<Vec<Rule>, RuleError> {
     let line_ends: Vec<usize> = memchr::memchr_iter(b'\n', toml_text.as_bytes()).collect();
     let line_of = |span: Range<usize>| 1 + line_ends.partition_point(|end| *end < span.start);
     let file: RuleFile = toml::from_str(toml_text).map_err(|error| RuleError {
         line: line_of(error.span().unwrap_or(0..0)),
         message: error.message().replace('\n', ", "),
     })?;
+    for entry in file.concept {
+        add_concept(entry, concepts).map_err(|(span, message)| RuleError {
+            line: line_of(span),
+            message,
+        })?;
+    }
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
     for entry in file.rule {
         let line = line_of(entry.span());
-        let rule = check(entry, line, &rules).map_err(|(span, message)| RuleError {
+        let rule = check(entry, line, &rules, concepts).map_err(|(span, message)| RuleError {
             line: line_of(span),
             message,
         })?;
@@ -69,8 +93,55 @@ pub(super) fn read(toml_text: &str) -> Result<Vec<Rule>, RuleError> {
 /// Where a mistake stands in the file, and what it is.
 type Mistake = (Range<usize>, String);
 
+/// Adds a concept, or words to one.
+fn add_concept(entry: ConceptEntry, concepts: &mut Vec<Concept>) -> Result<(), Mistake> {
+    let words = each(entry.words, |text| {
+        let stem = text.strip_suffix('*');
+        let phrase = normalise::phrase(stem.unwrap_or(text).trim());
+        match phrase.is_empty() {
+            true => Err("an empty word would match everything".to_owned()),
+            false => Ok(Word {
+                phrase,
+                is_stem: stem.is_some(),
+            }),
+        }
+    })?;
+    let known = concepts
+        .iter()
+        .position(|concept| concept.name == *entry.name.get_ref());
+    match known {
+        Some(number) => concepts[number].words.extend(words),
+        None if concepts.len() == concepts::MOST => {
+            let message = format!("there may be {} concepts at most", concepts::MOST);
+            return Err((entry.name.span(), message));
+        }
+        None => concepts.push(Concept {
+            name: entry.name.into_inner(),
+            words,
+        }),
+    }
+    Ok(())
+}
+
+/// The number of a concept.
+fn concept(name: &str, concepts: &[Concept]) -> Result<usize, String> {
+    let number = concepts.iter().position(|concept| concept.name == name);
+    number.ok_or_else(|| {
+        let known: Vec<&str> = concepts
+            .iter()
+            .map(|concept| concept.name.as_str())
+            .collect();
+        format!("no such concept: {name}; write one of {}", known.join(", "))
+    })
+}
+
 /// One entry → one rule. `earlier` are the rules that `words-of` may name.
-fn check(entry: Spanned<Entry>, line: usize, earlier: &[Rule]) -> Result<Rule, Mistake> {
+fn check(
+    entry: Spanned<Entry>,
+    line: usize,
+    earlier: &[Rule],
+    concepts: &[Concept],
+) -> Result<Rule, Mistake> {
     let whole = entry.span();
     let entry = entry.into_inner();
     if entry.name.get_ref().trim().is_empty() {
@@ -97,12 +168,24 @@ fn check(entry: Spanned<Entry>, line: usize, earlier: &[Rule]) -> Result<Rule, M
         })?;
         words.extend_from_slice(&other.words);
     }
+    if entry.near.len() > concepts::MOST_NEAR {
+        let message = format!(
+            "a rule may ask for {} concepts at most",
+            concepts::MOST_NEAR
+        );
+        return Err((whole, message));
+    }
+    let without = each(entry.without, |name| concept(name, concepts))?;
     let rule = Rule {
         name: entry.name.into_inner(),
         reason,
         words,
         and: phrases(entry.and)?,
         not: phrases(entry.not)?,
+        near: each(entry.near, |name| concept(name, concepts))?,
+        without: without
+            .iter()
+            .fold(0, |set: Set, concept| set | 1 << concept),
         pattern: entry.pattern.map(pattern).transpose()?,
         receivers: each(entry.receiver, |domain| match domain.trim().is_empty() {
             true => Err("an empty receiver would match everybody".to_owned()),
@@ -121,6 +204,7 @@ fn check(entry: Spanned<Entry>, line: usize, earlier: &[Rule]) -> Result<Rule, M
         line,
     };
     let selective = !rule.words.is_empty()
+        || !rule.near.is_empty()
         || rule.pattern.is_some()
         || !rule.receivers.is_empty()
         || !rule.statuses.is_empty()
@@ -131,7 +215,7 @@ fn check(entry: Spanned<Entry>, line: usize, earlier: &[Rule]) -> Result<Rule, M
         false => Err((
             whole,
             format!(
-                "rule '{}' would match every bounce: give it words, a pattern, a receiver, a status, a code or a command",
+                "rule '{}' would match every bounce: give it words, concepts, a pattern, a receiver, a status, a code or a command",
                 rule.name
             ),
         )),
@@ -154,7 +238,7 @@ fn each<T>(
 fn phrases(values: Vec<Spanned<String>>) -> Result<Vec<String>, Mistake> {
     each(values, |text| match text.trim().is_empty() {
         true => Err("an empty phrase would match everything".to_owned()),
-        false => Ok(normalise::normalise(text)),
+        false => Ok(normalise::phrase(text)),
     })
 }
 

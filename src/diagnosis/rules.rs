@@ -4,36 +4,46 @@
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
 //! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
 
+use super::concepts::{Concept, Found};
 use super::facts::Facts;
+use super::normalise::{self, Words};
+use super::reason::Fault;
 use super::rule::{Rule, RuleError};
 use super::rule_file;
 use aho_corasick::{AhoCorasick, BuildError, MatchKind};
 use fixedbitset::FixedBitSet;
 use std::collections::HashMap;
 
-/// The rules that come with the program.
-const BUILTIN: &str = include_str!("rules.toml");
+/// The concepts that come with the program,
+const CONCEPTS: &str = include_str!("concepts.toml");
+/// and its rules.
+const RULES: &str = include_str!("rules.toml");
 
 /// The compiled rules.
 #[derive(Debug)]
 pub struct Rules {
     /// In the order of the files.
     rules: Vec<Rule>,
-    /// Every phrase of every rule once.
+    /// Every phrase of every rule and concept once.
     automaton: AhoCorasick,
-    /// For each phrase of the automaton, the rules that have it.
-    uses: Vec<Vec<Use>>,
+    /// What each phrase of the automaton is for.
+    phrases: Vec<Phrase>,
     /// The rules without words: they are always worth a look.
     wordless: FixedBitSet,
 }
 
-/// How a rule uses a phrase.
-#[derive(Debug, Clone, Copy)]
-struct Use {
-    rule: usize,
-    role: Role,
+/// What a phrase is for.
+#[derive(Debug, Default)]
+struct Phrase {
+    /// Whether it counts within host names and URLs.
+    is_of_name: bool,
+    /// The rules that have it.
+    rules: Vec<(usize, Role)>,
+    /// The concepts that have it, and whether as the stem of a word.
+    concepts: Vec<(usize, bool)>,
 }
 
+/// How a rule uses a phrase.
 #[derive(Debug, Clone, Copy)]
 enum Role {
     Words,
@@ -44,7 +54,8 @@ enum Role {
 impl Rules {
     /// The rules that come with the program.
     pub fn builtin() -> Rules {
-        Rules::compile(builtin_rules()).expect("the phrases of rules.toml fit an automaton")
+        let (concepts, rules) = builtin();
+        Rules::compile(&concepts, rules).expect("the phrases of rules.toml fit an automaton")
     }
 
     /// The rules that come with the program, and in front of them a user's own (`handler.rules` in the configuration).
@@ -59,10 +70,11 @@ impl Rules {
     /// Names the first line that is wrong: no TOML, an unknown key, reason, status, code or command, a bad pattern, a rule
     /// that would match every bounce, or one that is not what decides its own example.
     pub fn with_user_rules(toml_text: &str) -> Result<Rules, RuleError> {
-        let mut rules = rule_file::read(toml_text)?;
+        let (mut concepts, builtin) = builtin();
+        let mut rules = rule_file::read(toml_text, &mut concepts)?;
         let own = rules.len();
-        rules.extend(builtin_rules());
-        let rules = Rules::compile(rules).map_err(|error| RuleError {
+        rules.extend(builtin);
+        let rules = Rules::compile(&concepts, rules).map_err(|error| RuleError {
             line: 1,
             message: format!("there are too many rules: {error}"),
         })?;
@@ -94,9 +106,8 @@ impl Rules {
         })
     }
 
-    fn compile(rules: Vec<Rule>) -> Result<Rules, BuildError> {
-        let mut numbers: HashMap<String, usize> = HashMap::new();
-        let mut uses: Vec<Vec<Use>> = Vec::new();
+    fn compile(concepts: &[Concept], rules: Vec<Rule>) -> Result<Rules, BuildError> {
+        let mut table = Table::default();
         let mut wordless = FixedBitSet::with_capacity(rules.len());
         for (index, rule) in rules.iter().enumerate() {
             if rule.words.is_empty() {
@@ -109,52 +120,120 @@ impl Rules {
             ];
             for (phrases, role) in roles {
                 for phrase in phrases {
-                    let number = *numbers.entry(phrase.clone()).or_insert_with(|| {
-                        uses.push(Vec::new());
-                        uses.len() - 1
-                    });
-                    uses[number].push(Use { rule: index, role });
+                    table.entry(phrase).rules.push((index, role));
                 }
             }
         }
-        let mut phrases = vec![String::new(); uses.len()];
-        for (phrase, number) in numbers {
-            phrases[number] = phrase;
+        for (index, concept) in concepts.iter().enumerate() {
+            for word in &concept.words {
+                table
+                    .entry(&word.phrase)
+                    .concepts
+                    .push((index, word.is_stem));
+            }
+        }
+        let mut texts = vec![""; table.phrases.len()];
+        for (text, number) in &table.numbers {
+            texts[*number] = text;
         }
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .build(&phrases)?;
+            .build(&texts)?;
         Ok(Rules {
-            rules,
             automaton,
-            uses,
+            phrases: table.phrases,
+            rules,
             wordless,
         })
     }
 
-    /// The first rule whose conditions all hold.
+    /// The rule that decides: the first whose conditions all hold. Where one server quotes another's reply, that reply
+    /// decides if a rule knows its words, else the words around it, else its codes. Of what broke on the way, whoever gave
+    /// up may know more than the reply: `Message expired: <421 4.4.2 Connection timed out>`.
     pub(super) fn decide(&self, facts: &Facts) -> Option<&Rule> {
+        let inner = self.first(&facts.words, facts, true);
+        let Some(whole) = &facts.whole else {
+            return inner.map(|index| &self.rules[index]);
+        };
+        let outer = || {
+            let outer = self.first(whole, facts, false)?;
+            (!self.rules[outer].goes_by_codes()).then_some(outer)
+        };
+        let decides = match inner.map(|index| (index, &self.rules[index])) {
+            Some((index, rule)) if !rule.goes_by_codes() => match rule.reason.fault() {
+                Fault::Transport => outer().filter(|outer| *outer < index).or(inner),
+                Fault::Recipient | Fault::Sender => inner,
+            },
+            _ => outer().or(inner),
+        };
+        decides.map(|index| &self.rules[index])
+    }
+
+    /// The first rule whose conditions all hold. None blames a recipient who had not been named yet. What a reporter writes
+    /// around a reply has no sentences: `after RCPT TO:<a@example.com>: host mx.example.com: 551 Unknown error`.
+    fn first(&self, words: &Words, facts: &Facts, has_sentences: bool) -> Option<usize> {
         let mut candidates = self.wordless.clone();
         let mut anded = FixedBitSet::with_capacity(self.rules.len());
         let mut forbidden = FixedBitSet::with_capacity(self.rules.len());
-        for found in self.automaton.find_overlapping_iter(&facts.words) {
-            if !starts_word(facts.words.as_bytes(), found.start()) {
+        let mut concepts = Found::default();
+        let text = words.text.as_bytes();
+        for found in self.automaton.find_overlapping_iter(text) {
+            let (start, end) = (found.start(), found.end());
+            let phrase = &self.phrases[found.pattern().as_usize()];
+            if !starts_word(text, start) {
                 continue;
             }
-            for used in &self.uses[found.pattern().as_usize()] {
-                match used.role {
-                    Role::Words => candidates.insert(used.rule),
-                    Role::And => anded.insert(used.rule),
-                    Role::Not => forbidden.insert(used.rule),
+            let decides = phrase.is_of_name || !words.is_within_name(start, end);
+            for (rule, role) in &phrase.rules {
+                match role {
+                    Role::Words if decides => candidates.insert(*rule),
+                    Role::Words => {}
+                    Role::And => anded.insert(*rule),
+                    Role::Not => forbidden.insert(*rule),
+                }
+            }
+            if !decides || !has_sentences {
+                continue;
+            }
+            for (concept, is_stem) in &phrase.concepts {
+                if (*is_stem || ends_word(text, end)) && !words.is_stranger(start) {
+                    concepts.note(*concept, start, end);
                 }
             }
         }
-        candidates.ones().find_map(|index| {
+        concepts.settle(words);
+        let nobody = facts.is_before_recipient();
+        candidates.ones().find(|&index| {
             let rule = &self.rules[index];
-            let words =
-                !forbidden.contains(index) && (rule.and.is_empty() || anded.contains(index));
-            (words && rule.holds(facts)).then_some(rule)
+            let is_asked = !forbidden.contains(index)
+                && (rule.and.is_empty() || anded.contains(index))
+                && !(nobody && rule.blames_recipient());
+            is_asked && rule.holds(words, &concepts, facts)
         })
+    }
+}
+
+/// The phrases of all rules and concepts, each once.
+#[derive(Default)]
+struct Table {
+    numbers: HashMap<String, usize>,
+    phrases: Vec<Phrase>,
+}
+
+impl Table {
+    fn entry(&mut self, text: &str) -> &mut Phrase {
+        let number = match self.numbers.get(text) {
+            Some(number) => *number,
+            None => {
+                self.numbers.insert(text.to_owned(), self.phrases.len());
+                self.phrases.push(Phrase {
+                    is_of_name: normalise::is_of_name(text),
+                    ..Phrase::default()
+                });
+                self.phrases.len() - 1
+            }
+        };
+        &mut self.phrases[number]
     }
 }
 
@@ -164,9 +243,20 @@ fn example(rule: &Rule) -> Option<Facts<'_>> {
     Some(Facts::said(rule.example.as_deref()?, host))
 }
 
-/// The rules of `rules.toml`; a test reads them all, so a mistake in them can't be released.
-fn builtin_rules() -> Vec<Rule> {
-    rule_file::read(BUILTIN).expect("rules.toml is checked by a test")
+/// The concepts and rules of the program; a test reads them all, so a mistake in them can't be released.
+fn builtin() -> (Vec<Concept>, Vec<Rule>) {
+    let mut concepts = Vec::new();
+    let mut read =
+        |file| rule_file::read(file, &mut concepts).expect("a test reads the rules of the program");
+    let mut rules = read(CONCEPTS);
+    rules.extend(read(RULES));
+    (concepts, rules)
+}
+
+/// Whether the word before `at` ends there. A code may stick to it, where lines were joined: `user unknown550 5.1.1`.
+fn ends_word(text: &[u8], at: usize) -> bool {
+    let is_joined = || text[at].is_ascii_digit() && text[at - 1].is_ascii_alphabetic();
+    at == text.len() || starts_word(text, at) || is_joined()
 }
 
 /// A phrase matches only from the start of a word: `full` is not in `helpful`.
@@ -218,7 +308,7 @@ mod tests {
             if let Some(found) = rules.decide(&facts)
                 && found.reason.bounce_type() == BounceType::Hard
             {
-                hard.push(format!("'{}': rule '{}'", facts.words, found.name));
+                hard.push(format!("'{}': rule '{}'", facts.words.text, found.name));
             }
         }
         assert!(hard.is_empty(), "{}", hard.join("\n"));
@@ -281,6 +371,18 @@ mod tests {
                 "line 4: 'PING' is no command: write CONN",
             ),
             (
+                &format!("{rule}near = ['recipient', 'weather']"),
+                "line 4: no such concept: weather; write one of recipient, ",
+            ),
+            (
+                &format!("{rule}near = ['us', 'us', 'us', 'us', 'us']"),
+                "line 1: a rule may ask for 4 concepts at most",
+            ),
+            (
+                "[[concept]]\nname = 'x'\nwords = ['a', '*']",
+                "line 3: an empty word would match everything",
+            ),
+            (
                 &format!("{rule}words-of = 'y'"),
                 "line 4: no rule 'y' stands above",
             ),
@@ -295,6 +397,40 @@ mod tests {
                 "{toml}\n{found}"
             );
         }
+    }
+
+    #[test]
+    fn users_rules_have_concepts() {
+        let rules = Rules::with_user_rules(
+            "[[concept]]
+            name = 'recipient'
+            words = ['vulpes']
+            [[concept]]
+            name = 'den'
+            words = ['burrow*', 'lair']
+            [[rule]]
+            name = 'fox'
+            reason = 'filtered'
+            near = ['recipient', 'den']
+            without = ['policy']
+            example = '550 The vulpes sleeps in its burrows'",
+        )
+        .unwrap();
+        let decides = |words: &str| {
+            let facts = Facts::said(words, "");
+            rules.decide(&facts).is_some_and(|rule| rule.name == "fox")
+        };
+        assert!(decides("550 a lair for a mailbox") && decides("550 burrow: <a@example.com>"));
+        assert!(
+            decides("550 no lair550 for this vulpes"),
+            "lines joined without a blank"
+        );
+        assert!(!decides("550 a lair") && !decides("550 a lair, says our policy, for a user"));
+        assert!(
+            !decides("550 a lair. A user")
+                && !decides("550 lairs for a user")
+                && !decides("550 user lair.example")
+        );
     }
 
     #[test]
@@ -314,14 +450,11 @@ mod tests {
         )
         .unwrap();
         let decides = |words: &str, status: &str, code, command, host| {
-            let facts = Facts {
-                words: words.to_owned(),
-                status: status.parse().ok(),
-                code: Some(code),
-                command: Some(command),
-                hosts: ["", "", host],
-                contradictory: false,
-            };
+            let mut facts = Facts::said(words, "");
+            facts.status = status.parse().ok();
+            facts.code = Some(code);
+            facts.command = Some(command);
+            facts.hosts = ["", "", host];
             rules.decide(&facts).is_some_and(|rule| rule.name == "ours")
         };
         let words = "mailbox full really 1";

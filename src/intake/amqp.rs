@@ -3,6 +3,7 @@
 //! It never ends because of the broker: an outage is said once in plain words, and it connects again until the broker is back.
 //! It never acknowledges what is not committed.
 
+mod answered;
 mod consume;
 mod fault;
 mod frames;

@@ -10,15 +10,15 @@
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
 //! - `prune`: what is too old goes, a little at a time
-//! - `lookup`, `by_hand`: what people ask for and do by command
+//! - `lookup`, `manual`: what people ask for and do by command
 
 mod attempts;
-mod by_hand;
 mod counters;
 mod error;
 mod handled;
 mod history;
 mod lookup;
+mod manual;
 mod prototype;
 mod prune;
 mod quarantine;
@@ -29,9 +29,9 @@ mod suspensions;
 mod text;
 mod thread;
 
-pub use by_hand::{ByHand, Reset};
 pub use error::{ErrorKind, LedgerError};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
+pub use manual::{ByHand, Reset};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};

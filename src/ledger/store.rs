@@ -229,6 +229,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // Nothing hangs on it: see `Ledger::forget`.
         let _ = self.write_forgotten();
+        // Before the other: the connection that is closed last removes the log beside the file, and this one may not write.
+        self.reader.get_mut().connection = None;
     }
 }
 

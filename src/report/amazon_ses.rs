@@ -114,10 +114,9 @@ fn bounced(bounce: &Value, entries: &[Value], action: Action) -> Vec<Recipient> 
     let recipient = |entry: &Value| {
         let address: Address = entry
             .get("emailAddress")?
-            .as_str()?
-            .trim_matches(['<', '>', ' '])
-            .parse()
-            .ok()?;
+            .as_str()
+            .and_then(address::in_list)?
+            .pop()?;
         let mut recipient = Recipient {
             action,
             status: text(entry, "status").and_then(|status| status.parse().ok()),
@@ -149,7 +148,8 @@ fn original(mail: Option<&Value>) -> Original {
         list.into_iter()
             .flatten()
             .filter_map(Value::as_str)
-            .flat_map(address::in_text)
+            .filter_map(address::in_list)
+            .flatten()
             .collect()
     };
     Original {

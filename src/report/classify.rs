@@ -6,6 +6,7 @@ use super::mime::Mail;
 use super::sender::Sender;
 use super::types::{Action, Kind, Original, Recipient, Report};
 use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mime, original};
+use crate::address::Address;
 use std::collections::HashSet;
 
 /// How often a report that was forwarded, or wrapped by a gateway, is unwrapped.
@@ -26,7 +27,7 @@ fn classify_forwarded(
     let returned = mail.returned().map(mime::Part::bytes);
     let header = returned
         .as_ref()
-        .map(|bytes| Header::split(bytes, limits).0);
+        .map(|bytes| Header::split(bytes.trim_ascii_start(), limits).0);
     if let Some(header) = &header {
         report.original = original::of(header);
     }
@@ -80,27 +81,42 @@ fn decide(report: &mut Report, kind: Kind, evidence: String) {
 }
 
 /// A delivery status part is a bounce where somebody failed or waits, else a notice of success. False where it names
-/// nobody: then the text has to.
+/// nobody: then the text has to. Where it names somebody who can't be read, nobody does: a text would name half of the address.
 fn delivery_status(
     report: &mut Report,
     mail: &Mail<'_>,
     text: &str,
     limits: &mut Vec<Limit>,
 ) -> bool {
-    let mut found = dsn::recipients(mail, limits);
-    if found.is_empty() {
+    let dsn::Named {
+        recipients: mut found,
+        unreadable,
+    } = dsn::recipients(mail, only_to(&report.original), limits);
+    if found.is_empty() && !unreadable {
         return false;
     }
     let evidence = "a delivery status part (RFC 3464)".to_owned();
     found.retain(|recipient| matches!(recipient.action, Action::Failed | Action::Delayed));
-    if found.is_empty() {
+    if found.is_empty() && unreadable {
+        let evidence = format!("{evidence}, whose address can't be read");
+        decide(report, Kind::Bounce, evidence);
+    } else if found.is_empty() {
         decide(report, Kind::DeliveryNotice, evidence);
     } else {
         free_text::enrich(text, &mut found);
         report.recipients = found;
+        without_ourselves(report);
         decide(report, Kind::Bounce, evidence);
     }
     true
+}
+
+/// The addressee of the returned mail, where there is one only.
+fn only_to(original: &Original) -> Option<&Address> {
+    match original.to.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    }
 }
 
 /// Whether the mail that `raw` is says who failed: a report inside of a forward.
@@ -149,7 +165,7 @@ fn by_text(report: &mut Report, found: free_text::Found<'_>, limits: &mut Vec<Li
     }
 }
 
-/// Drops addresses of ours that a text mentions beside the failed ones. One that stands alone failed: mail to oneself.
+/// Drops addresses of ours that a report names beside the failed ones. One that stands alone failed: mail to oneself.
 fn without_ourselves(report: &mut Report) {
     let sender = report.original.from.clone();
     let path = report.original.return_path.clone();
@@ -159,7 +175,7 @@ fn without_ourselves(report: &mut Report) {
         .iter()
         .chain(sender.as_ref())
         .chain(path.as_ref())
-        .map(crate::address::Address::key)
+        .map(Address::key)
         .collect();
     let is_ours = |recipient: &Recipient| ours.contains(&recipient.address.key());
     if !report.recipients.iter().all(is_ours) {
@@ -170,7 +186,7 @@ fn without_ourselves(report: &mut Report) {
 /// The addressee of the returned mail, where a bounce names nobody and only one comes into question; else the one that
 /// our own return path names (VERP: `bounces+user=example.com@our.example`).
 fn only_addressee(report: &Report, found: &free_text::Found<'_>) -> Option<Recipient> {
-    if let [only] = report.original.to.as_slice() {
+    if let Some(only) = only_to(&report.original) {
         return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
     let verp = report.envelope.to.iter().find_map(|to| {

@@ -1,7 +1,7 @@
 //! Delivery status notifications: RFC 3464, internationalised by RFC 6533, and what mail systems make of them.
 //!
-//! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text part
-//! by [`super::free_text`].
+//! Reads the machine's part of a report only. Better words than an empty `Diagnostic-Code` are looked for in the text
+//! part by [`super::free_text`].
 
 use super::diagnostic;
 use super::fields::{self, Field};
@@ -23,12 +23,27 @@ pub(super) fn is_in(mail: &Mail<'_>) -> bool {
         .any(|media| mail.parts_of(media).next().is_some())
 }
 
-/// Every recipient that the delivery status parts name, whatever became of it.
-pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
-    let mut found = Vec::new();
+/// Whom the fields name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    /// Every recipient, whatever became of it.
+    pub(super) recipients: Vec<Recipient>,
+    /// Whether one more failed whose address can't be read. A text beside the fields would only name half of it.
+    pub(super) unreadable: bool,
+}
+
+/// Whom the delivery status parts name. A single recipient that goes by a name of the receiver's own, or by none, is
+/// `only_to`: the one to whom the returned mail was sent.
+pub(super) fn recipients(
+    mail: &Mail<'_>,
+    only_to: Option<&Address>,
+    limits: &mut Vec<Limit>,
+) -> Named {
+    let mut named = Named::default();
     for part in STATUS_PARTS.iter().flat_map(|media| mail.parts_of(media)) {
-        let before = found.len();
-        read(&part.text(), &mut found, limits);
+        let before = named.recipients.len();
+        read(&part.text(), only_to, &mut named, limits);
+        let found = &mut named.recipients;
         // Where the mail is cut short, the last recipient may be one that got the mail: its Action is gone.
         let unknown = |recipient: &Recipient| {
             recipient.action == Action::Failed && recipient.status.is_none()
@@ -37,26 +52,57 @@ pub(super) fn recipients(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Recipi
             found.pop();
         }
     }
-    found
+    named
 }
 
 /// Reads the fields of one delivery status part.
-pub(super) fn read(text: &str, found: &mut Vec<Recipient>, limits: &mut Vec<Limit>) {
+pub(super) fn read(
+    text: &str,
+    only_to: Option<&Address>,
+    named: &mut Named,
+    limits: &mut Vec<Limit>,
+) {
     let groups = fields::groups(text);
     let reporting_mta = groups
         .iter()
         .find_map(|group| fields::get(group, "Reporting-MTA"))
         .map(mta);
-    for group in by_recipient(&groups) {
-        if !limits::has_room(found.len(), limits) {
+    let groups = by_recipient(&groups);
+    let only_to = only_to.filter(|_| groups.len() == 1);
+    for group in groups {
+        if !limits::has_room(named.recipients.len(), limits) {
             return;
         }
-        found.extend(recipient(&group, reporting_mta.as_ref()));
+        if is_unreadable(&group) {
+            named.unreadable = true;
+        } else {
+            named
+                .recipients
+                .extend(recipient(&group, only_to, reporting_mta.as_ref()));
+        }
     }
 }
 
-/// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some put one
-/// between the fields of the same recipient: so a recipient begins where it is named.
+/// Whether a recipient failed whose address can't be read.
+fn is_unreadable(group: &[&Field<'_>]) -> bool {
+    let value = |name: &str| {
+        let field = group
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name));
+        field.map(|field| field.value.trim())
+    };
+    let status = value("Status").and_then(leading_status);
+    let mut names = group
+        .iter()
+        .filter(|field| names_recipient(field))
+        .map(|field| written(&field.value));
+    action(value("Action"), status) == Action::Failed
+        && names.clone().any(|name| name == Written::Unreadable)
+        && !names.any(|name| matches!(name, Written::Address(_)))
+}
+
+/// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some
+/// put one between the fields of the same recipient: so a recipient begins where it is named.
 fn by_recipient<'a>(groups: &'a [Vec<Field<'a>>]) -> Vec<Vec<&'a Field<'a>>> {
     let mut recipients: Vec<Vec<&Field<'_>>> = Vec::new();
     for group in groups {
@@ -85,7 +131,11 @@ fn names_recipient(field: &Field<'_>) -> bool {
         || field.name.eq_ignore_ascii_case("Original-Recipient")
 }
 
-fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<Recipient> {
+fn recipient(
+    group: &[&Field<'_>],
+    only_to: Option<&Address>,
+    reporting_mta: Option<&Arc<str>>,
+) -> Option<Recipient> {
     let get = |name: &str| {
         group
             .iter()
@@ -93,22 +143,26 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
             .map(|field| field.value.trim())
             .find(|value| !value.is_empty())
     };
-    let address_in = |name| get(name).and_then(typed_address);
+    let address_in = |name| match get(name).map(written) {
+        Some(Written::Address(address)) => Some(address),
+        _ => None,
+    };
     let original_recipient = address_in("Original-Recipient");
     let candidates = [
         "Final-Recipient",
         "Original-Recipient",
         "X-Actual-Recipient",
     ];
-    let named = || {
+    let addresses = || {
         candidates
             .into_iter()
             .filter_map(|name| Some((address_in(name)?, name)))
     };
     // A final address that only the receiver's inner host knows (user@server) is of no use outside.
-    let (address, named_by) = named()
+    let (address, named_by) = addresses()
         .find(|(address, _)| address.domain().contains(['.', ':']))
-        .or_else(|| named().next())?;
+        .or_else(|| addresses().next())
+        .or_else(|| Some((only_to?.clone(), "To of the returned mail")))?;
     let status = get("Status").and_then(leading_status);
     let action = action(get("Action"), status);
     let mut recipient = Recipient {
@@ -144,40 +198,72 @@ fn recipient(group: &[&Field<'_>], reporting_mta: Option<&Arc<str>>) -> Option<R
     Some(recipient)
 }
 
-/// The address in `rfc822; user@example.com`. Some systems leave out the type, add brackets or a comment.
-fn typed_address(value: &str) -> Option<Address> {
+/// What a field that names a recipient says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Written {
+    /// This address.
+    Address(Address),
+    /// An address that can't be read: half of it would be somebody else's.
+    Unreadable,
+    /// A name that is no address on the internet, or nothing.
+    Other,
+}
+
+/// The types of addresses (RFC 3461 section 4.2, RFC 6533 section 3), and what systems write in their place.
+const ADDRESS_TYPES: [&str; 6] = ["rfc822", "utf-8", "smtp", "internet", "local", "unknown"];
+
+/// The address in `rfc822; user@example.com`. Some systems leave out the type, add brackets, a name or a comment.
+fn written(value: &str) -> Written {
     let (kind, address) = match value.split_once(';') {
-        Some((kind, address)) => (kind.trim(), address.trim()),
-        None => ("rfc822", value),
+        Some((kind, _)) if kind.trim().eq_ignore_ascii_case("x400") => return Written::Other,
+        Some((kind, address))
+            if ADDRESS_TYPES
+                .iter()
+                .any(|known| kind.trim().eq_ignore_ascii_case(known)) =>
+        {
+            (kind.trim(), address.trim())
+        }
+        _ => ("rfc822", value.trim()),
     };
-    if kind.eq_ignore_ascii_case("x400") {
-        return None;
-    }
     let decoded = if kind.eq_ignore_ascii_case("utf-8") || !address.contains('@') {
         decoded_xtext(address)
     } else {
         address.replace("+2B", "+").replace("+3D", "=")
     };
-    let address = match (decoded.find('<'), decoded.rfind('>')) {
-        (Some(open), Some(close)) if open < close => &decoded[open + 1..close],
-        _ => decoded.trim(),
-    };
-    // RFC 5321 appendix C: `@relay.example.net:user@example.com`
-    let address = match address.split_once(':') {
-        Some((route, address)) if route.starts_with('@') => address,
+    if !decoded.contains('@') {
+        return Written::Other;
+    }
+    let address = without_prefix(&decoded);
+    // A program, a file (Exim), or a domain alone.
+    if address.starts_with(['|', '/', '@']) {
+        return Written::Other;
+    }
+    let inner = match (address.find('<'), address.strip_suffix('>')) {
+        (Some(open), Some(rest)) if !address.starts_with('"') => without_prefix(&rest[open + 1..]),
         _ => address,
     };
-    address.parse().ok().or_else(|| standing_alone(address))
+    if let Ok(address) = inner.parse() {
+        return Written::Address(address);
+    }
+    match address::in_list(address).as_deref() {
+        Some([only]) => Written::Address(only.clone()),
+        _ => Written::Unreadable,
+    }
 }
 
-/// The address in a field that holds more than one. What touches it would be part of it: half of a broken address is
-/// somebody else's.
-fn standing_alone(text: &str) -> Option<Address> {
-    let (place, address) = address::spans(text).next()?;
-    let touching = text[..place.start]
-        .rsplit(|c: char| c.is_whitespace() || matches!(c, '<' | '(' | ':' | '"' | '='))
-        .next()?;
-    (!touching.contains(char::is_alphanumeric)).then_some(address)
+/// The address without `SMTP:` or a source route (RFC 5321 appendix C: `@relay.example.net:user@example.com`).
+fn without_prefix(address: &str) -> &str {
+    match address.split_once(':') {
+        Some((prefix, rest))
+            if prefix.starts_with('@')
+                || ADDRESS_TYPES
+                    .iter()
+                    .any(|known| prefix.eq_ignore_ascii_case(known)) =>
+        {
+            rest.trim_start()
+        }
+        _ => address,
+    }
 }
 
 /// The name of a mail system in `dns; mx.example.org`.
@@ -271,10 +357,17 @@ fn action(value: Option<&str>, status: Option<Status>) -> Action {
 mod tests {
     use super::*;
 
+    fn address_in(value: &str) -> Option<String> {
+        match written(value) {
+            Written::Address(address) => Some(address.to_string()),
+            _ => None,
+        }
+    }
+
     fn parsed(text: &str) -> Vec<Recipient> {
-        let mut found = Vec::new();
-        read(text, &mut found, &mut Vec::new());
-        found
+        let mut named = Named::default();
+        read(text, None, &mut named, &mut Vec::new());
+        named.recipients
     }
 
     #[test]
@@ -295,7 +388,7 @@ mod tests {
 
     #[test]
     fn half_of_a_broken_address_is_nobody() {
-        let address = |value| typed_address(value).map(|address| address.to_string());
+        let address = address_in;
         assert_eq!(address("rfc822; ';DROP/**/TABLE/**/b;--@example.org"), None);
         assert_eq!(address("rfc822; a,b@example.org"), None);
         for lenient in [
@@ -313,7 +406,7 @@ mod tests {
 
     #[test]
     fn internationalised_addresses_are_decoded() {
-        let address = |value| typed_address(value).map(|address| address.to_string());
+        let address = address_in;
         assert_eq!(
             address("utf-8; j\\x{fc}rgen@example.com").as_deref(),
             Some("jürgen@example.com")

@@ -3,7 +3,6 @@
 use super::limits::{MAX_FIELD, MAX_SHOWN, cut};
 use super::mime::{self, Header};
 use super::types::Envelope;
-use crate::address;
 
 pub(super) fn of(header: &Header<'_>) -> Envelope {
     let shown = |name| {
@@ -12,12 +11,7 @@ pub(super) fn of(header: &Header<'_>) -> Envelope {
             .map(|value| cut(&value, MAX_SHOWN).to_owned())
     };
     let id = |id: &str| cut(id.trim_matches(['<', '>', ' ']), MAX_FIELD).to_owned();
-    let addresses = |name| {
-        header
-            .all(name)
-            .flat_map(|value| address::in_text(&value).collect::<Vec<_>>())
-            .collect()
-    };
+    let addresses = |name| header.addresses(name).unwrap_or_default();
     Envelope {
         from: header.raw("From").and_then(sender),
         subject: shown("Subject"),

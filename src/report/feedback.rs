@@ -40,7 +40,7 @@ pub(super) fn complainants(
 ) -> Vec<Address> {
     let mut found: BTreeSet<Address> = BTreeSet::new();
     let mut add = |value: &str| {
-        for address in address::in_text(value) {
+        for address in address::in_list(value).unwrap_or_default() {
             if !found.contains(&address) && limits::has_room(found.len(), limits) {
                 found.insert(address);
             }

@@ -26,8 +26,9 @@ mod recipients;
 mod templates;
 
 use super::diagnostic;
-use super::limits::{self, Limit};
+use super::limits::{self, Limit, MAX_RECIPIENTS};
 use super::mime::Mail;
+use super::phrases::PHRASES;
 use super::sender::{Machine, Sender};
 use super::types::{Kind, Recipient};
 use crate::address::{self, Address};
@@ -78,17 +79,18 @@ pub(super) fn read<'x>(
         return None;
     }
     let failed = failed_header(mail, limits);
+    let in_header = failed.as_ref().is_none_or(|failed| !failed.is_empty());
     let begins_as_one = sender.machine == Machine::Certain && signs.leads;
     let suspicious = sender.is_daemon || sender.subject.is_some() || begins_as_one;
-    let certain = !failed.is_empty() || signs.own || suspicious && signs.phrase.is_some();
+    let certain = in_header || signs.own || suspicious && signs.phrase.is_some();
     let somebody_else = (sender.is_answer || sender.is_list) && !sender.is_daemon;
-    if !certain && !suspicious || somebody_else && failed.is_empty() {
+    if !certain && !suspicious || somebody_else && !in_header {
         return None;
     }
     let succeeded = signs
         .delivered
         .or(sender.success.filter(|_| signs.phrase.is_none()));
-    if let Some(phrase) = succeeded.filter(|_| failed.is_empty()) {
+    if let Some(phrase) = succeeded.filter(|_| !in_header) {
         return Some(Found {
             kind: Kind::DeliveryNotice,
             recipients: Vec::new(),
@@ -99,12 +101,14 @@ pub(super) fn read<'x>(
             explanation: String::new(),
         });
     }
-    let mut recipients = if failed.is_empty() {
-        recipients::by_text(&text, signs, limits)
-    } else {
-        recipients::by_header(&text, signs, failed)
+    let named = match failed {
+        Some(failed) if failed.is_empty() => recipients::by_text(&text, signs, limits),
+        Some(failed) => Some(recipients::by_header(&text, signs, failed)),
+        None => None,
     };
-    if recipients.is_empty() {
+    let unreadable = named.is_none();
+    let mut recipients = named.unwrap_or_default();
+    if recipients.is_empty() && !unreadable {
         let members = aol::members(mail, &text.lines, limits);
         recipients.extend(
             members
@@ -112,7 +116,7 @@ pub(super) fn read<'x>(
                 .map(|(line, member)| merge::fresh(member, signs, Some(line))),
         );
     }
-    if recipients.is_empty() && (sender.is_mail_system() || certain && suspicious) {
+    if recipients.is_empty() && !unreadable && (sender.is_mail_system() || certain && suspicious) {
         recipients.extend(mentioned(mail, &text, signs));
     }
     recipients::take_explanation(&mut recipients, &text.lines);
@@ -150,18 +154,15 @@ fn is_from_machine(mail: &Mail<'_>, sender: &Sender, signs: Signs, text: &Text<'
     }
 }
 
-/// The addresses in `X-Failed-Recipients` (Exim, Google).
-fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Vec<Address> {
-    let mut failed = Vec::new();
-    for value in mail.header.all("X-Failed-Recipients") {
-        for address in address::in_text(&value) {
-            if !limits::has_room(failed.len(), limits) {
-                return failed;
-            }
-            failed.push(address);
-        }
+/// The addresses in `X-Failed-Recipients` (Exim, Google); none where one of them can't be read: a text would only name
+/// half of it.
+fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Option<Vec<Address>> {
+    let mut failed = mail.header.addresses("X-Failed-Recipients")?;
+    if failed.len() > MAX_RECIPIENTS {
+        limits::hit(limits, Limit::Recipients);
+        failed.truncate(MAX_RECIPIENTS);
     }
-    failed
+    Some(failed)
 }
 
 /// The only foreign address that a mail system's own report mentions, where no line names one properly.
@@ -184,23 +185,46 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
                 .collect::<Vec<_>>()
         })
         .collect();
-    let mut foreign = text
-        .lines
-        .iter()
-        .take(MAX_MENTION_LINES)
-        .flat_map(|line| address::in_text(line))
-        .filter(|address| {
-            let local = address.local_part().to_ascii_lowercase();
-            !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
-        });
-    let first = foreign.next()?;
-    if !foreign.all(|other| other.key() == first.key()) {
-        return None;
+    let is_foreign = |address: &Address| {
+        let local = address.local_part().to_ascii_lowercase();
+        !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+    };
+    let mut only: Option<Address> = None;
+    let lines = &text.lines[..text.lines.len().min(MAX_MENTION_LINES)];
+    for (number, line) in lines.iter().enumerate() {
+        for candidate in address::candidates(line) {
+            let address = candidate.address?; // one that can't be read may be the one that failed
+            if !is_foreign(&address) {
+                continue;
+            }
+            if named_addresses::is_end_of_line_above(lines, number, candidate.place.start)
+                || !stands_for_itself(&line[..candidate.place.start])
+                || only
+                    .as_ref()
+                    .is_some_and(|other| other.key() != address.key())
+            {
+                return None;
+            }
+            only = Some(address);
+        }
     }
+    let first = only?;
     let mut recipient = merge::fresh(first, signs, None);
     diagnostic::take(&mut recipient, &explanation::of(&text.lines));
     recipient.source = "the only address in the text".into();
     Some(recipient)
+}
+
+/// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of
+/// an address.
+fn stands_for_itself(before: &str) -> bool {
+    let word = before
+        .trim_end()
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    !word.ends_with(|c: char| c.is_alphanumeric())
+        || PHRASES.before_address.contains(&word.to_lowercase())
 }
 
 /// Where a report names somebody in a sentence, it is a short one.

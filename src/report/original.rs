@@ -12,10 +12,7 @@ pub(super) fn of(header: &Header<'_>) -> Original {
     Original {
         message_id: kept("Message-ID", MAX_FIELD),
         from: text("From").and_then(|from| address::in_text(&from).next()),
-        to: header
-            .all("To")
-            .flat_map(|to| address::in_text(&to).collect::<Vec<_>>())
-            .collect(),
+        to: header.addresses("To").unwrap_or_default(),
         subject: kept("Subject", MAX_SHOWN),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
     }

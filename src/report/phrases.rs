@@ -19,6 +19,8 @@ pub(super) struct Phrases {
     pub(super) returned: Words,
     /// Words on which a failed address follows.
     pub(super) announcing: Vec<String>,
+    /// The last word in front of an address in a sentence.
+    pub(super) before_address: Vec<String>,
     /// Words under which an address is asked for help.
     pub(super) helping: Words,
     /// Words behind an address that say that it failed.
@@ -150,6 +152,7 @@ struct System {
 struct Text {
     returned: Vec<String>,
     announcing: Vec<String>,
+    before_address: Vec<String>,
     helping: Vec<String>,
     failing: Vec<String>,
     reason: Vec<String>,
@@ -195,6 +198,7 @@ impl Phrases {
             signs,
             returned: Words::of(file.text.returned),
             announcing: file.text.announcing,
+            before_address: file.text.before_address,
             helping: Words::of(file.text.helping),
             failing: Words::of(file.text.failing),
             reason: file.text.reason,

@@ -123,7 +123,6 @@ const COMMANDS: &[(&str, Command)] = &[
     ("HELO", Command::Ehlo),
     ("LHLO", Command::Ehlo),
     ("initial connection", Command::Conn),
-    ("connect", Command::Conn),
 ];
 
 /// The command that was refused, as the mail systems tell it that don't write `in reply to RCPT TO`.
@@ -136,6 +135,12 @@ const PHRASES: &[(&str, Command)] = &[
     ("but sender was rejected", Command::Mail),
     ("but my name was rejected", Command::Ehlo),
     ("but greeting failed", Command::Conn),
+    // Postfix
+    ("refused to talk to me", Command::Conn),
+    // chasquid: both commands go out together, and a refused sender is said in its own words
+    ("mail+rcpt 5", Command::Rcpt),
+    // Haraka
+    ("some recipients failed", Command::Rcpt),
     ("most progress was rcpt to response", Command::Rcpt),
     ("wasn't able to establish an smtp connection", Command::Conn),
     // dma: net.c

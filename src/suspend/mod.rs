@@ -150,7 +150,7 @@ impl Suspender {
     /// Posts what is pending and what becomes so, until told to stop.
     pub async fn run(self, stop: Stop) {
         let (ledger, domains) = (self.recorder.ledger.clone(), self.domains);
-        tokio::task::spawn_blocking(move || mention_orphans(&ledger, &domains));
+        let mentioning = tokio::spawn(async move { mention_orphans(&ledger, &domains).await });
         let ended = CancellationToken::new();
         let renewing = tokio::spawn(self.recorder.clone().renew(ended.clone()));
         let recording = self.recorder.record(self.settled, stop.soon.clone());
@@ -167,7 +167,7 @@ impl Suspender {
                 std::panic::resume_unwind(error.into_panic());
             }
         }
-        for task in [recording, renewing] {
+        for task in [mentioning, recording, renewing] {
             if let Err(error) = task.await
                 && error.is_panic()
             {
@@ -179,9 +179,9 @@ impl Suspender {
 }
 
 /// Says which pending suspensions nobody will post.
-fn mention_orphans(ledger: &Ledger, domains: &[String]) {
+async fn mention_orphans(ledger: &Ledger, domains: &[String]) {
     // A ledger that can't be read is spoken of by the workers.
-    let pending = ledger.pending().unwrap_or_default();
+    let pending = ledger.on_reader(Ledger::pending).await.unwrap_or_default();
     for (domain, count) in pending {
         if !domains.contains(&domain) {
             warn!(

@@ -6,7 +6,6 @@ use crate::ledger::{Claimant, Ledger};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
@@ -46,20 +45,15 @@ impl Recorder {
     async fn settle(&self, settlements: Arc<Vec<Settled>>, shutdown: &CancellationToken) {
         let mut faulty = false;
         loop {
-            let (ledger, batch, now) = (
-                self.ledger.clone(),
-                settlements.clone(),
-                self.clock.latest(),
-            );
-            let fault = match spawn_blocking(move || ledger.settle(&batch, now)).await {
-                Ok(Ok(())) => {
-                    if faulty {
-                        info!("What the platforms answered is recorded again.");
-                    }
-                    return;
+            let (batch, now) = (settlements.clone(), self.clock.latest());
+            let settled = self
+                .ledger
+                .on_writer(move |ledger| ledger.settle(&batch, now));
+            let Err(fault) = settled.await else {
+                if faulty {
+                    info!("What the platforms answered is recorded again.");
                 }
-                Ok(Err(fault)) => fault.to_string(),
-                Err(panic) => panic.to_string(),
+                return;
             };
             if !faulty {
                 error!(
@@ -82,17 +76,13 @@ impl Recorder {
                 () = stop.cancelled() => return,
                 () = sleep(self.lease / 3) => {}
             }
-            let Recorder {
-                ledger,
-                clock,
-                claimant,
-                lease,
-            } = self.clone();
-            match spawn_blocking(move || ledger.renew(claimant, lease, clock.latest())).await {
-                Ok(Ok(())) => {}
-                // Those who have something to record say what is wrong with the ledger.
-                Ok(Err(fault)) => debug!("The claims of this process cannot be renewed: {fault}"),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            let (claimant, lease, now) = (self.claimant, self.lease, self.clock.latest());
+            let renewed = self
+                .ledger
+                .on_writer(move |ledger| ledger.renew(claimant, lease, now));
+            // Those who have something to record say what is wrong with the ledger.
+            if let Err(fault) = renewed.await {
+                debug!("The claims of this process cannot be renewed: {fault}");
             }
         }
     }

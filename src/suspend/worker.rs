@@ -20,7 +20,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::{error, info, warn};
 
@@ -226,10 +226,11 @@ impl Worker {
         let (domain, common) = (self.domain.clone(), self.common.clone());
         let (resolver, client) = (self.resolver.clone(), self.client.clone());
         self.tasks.spawn(async move {
-            let claims = match spawn_blocking(move || common.claim(&domain, room)).await {
-                Ok(Ok(claims)) => claims,
-                Ok(Err(fault)) => return Event::Claimed(Err(fault)),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            let ledger = common.ledger.clone();
+            let claims = ledger.on_writer(move |ledger| common.claim(ledger, &domain, room));
+            let claims = match claims.await {
+                Ok(claims) => claims,
+                Err(fault) => return Event::Claimed(Err(fault)),
             };
             let more = claims.len() == room;
             let template = match claims.is_empty() {
@@ -357,9 +358,9 @@ impl Worker {
 
 impl Common {
     /// Claims what is due for a platform. Blocks. Should nobody wait for the result any more, it is given back.
-    fn claim(&self, domain: &str, most: usize) -> Result<Vec<Claim>, LedgerError> {
+    fn claim(&self, ledger: &Ledger, domain: &str, most: usize) -> Result<Vec<Claim>, LedgerError> {
         let (lease, now) = (self.schedule.lease, self.clock.latest());
-        let suspensions = self.ledger.claim(domain, self.claimant, most, lease, now)?;
+        let suspensions = ledger.claim(domain, self.claimant, most, lease, now)?;
         let claims = suspensions.into_iter();
         Ok(claims
             .map(|suspension| Claim::new(suspension, self.settle.clone()))

@@ -1,10 +1,11 @@
 //! The raw mail behind a suspension, under every name that an address can spell.
 
 use super::*;
-use bouncedemails::archive::Archive;
+use bouncedemails::archive::{Archive, MOST_FILES};
 use flate2::read::GzDecoder;
 use std::collections::HashSet;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 fn unpacked(file: &Path) -> Vec<u8> {
@@ -16,7 +17,7 @@ fn unpacked(file: &Path) -> Vec<u8> {
 
 #[track_caller]
 fn keep(archive: &Archive, address: &Address, raw: &[u8]) {
-    let failed = archive.keep(&[(address, raw)]);
+    let failed = archive.keep(&[(raw, std::slice::from_ref(address))]);
     assert!(failed.is_empty(), "{failed:?}");
 }
 
@@ -78,14 +79,14 @@ fn no_address_leaves_the_archive_or_shares_a_file() {
         "/etc/passwd@example.com".to_owned(),
         "_etc_passwd@example.com".to_owned(),
         "a/../../b@example.com".to_owned(),
-        "a@../../../tmp/x".to_owned(),
+        r#""../../../tmp/x"@example.com"#.to_owned(),
         "müller@example.com".to_owned(),
         "m_ller@example.com".to_owned(),
         "日本@example.com".to_owned(),
         "%2e%2e%2f@example.com".to_owned(),
-        "a\\b@example.com".to_owned(),
-        "$(reboot)`x`@example.com".replace(['(', ')'], "{"),
-        "*?[a]|&!@example.com".to_owned(),
+        r#""a\\b"@example.com"#.to_owned(),
+        r#""$(reboot)`x`"@example.com"#.to_owned(),
+        r#""*?[a]|&!"@example.com"#.to_owned(),
         "dead@example.com".to_owned(),
         "Dead@example.com".to_owned(),
         format!("{long}1@example.com"),
@@ -124,10 +125,11 @@ fn a_mail_that_cannot_be_kept_is_an_error_that_names_the_file() {
         "{unusable:#}"
     );
     let dead = address("dead@example.com");
-    let failed = Archive::new(&blocked).keep(&[(&dead, b"raw")]);
+    let failed = Archive::new(&blocked);
+    let failed = failed.keep(&[(b"raw", std::slice::from_ref(&dead))]);
     assert_eq!(failed.len(), 1);
     let error = format!("{:#}", failed[0].1);
-    assert!(error.contains("archive/de"), "{error}");
+    assert!(error.contains("archive"), "{error}");
 }
 
 #[test]
@@ -140,12 +142,13 @@ fn of_many_at_once_each_is_kept_and_the_last_of_an_address_wins() {
         .collect();
     let raws: Vec<String> = (0..200).map(|number| format!("mail {number}")).collect();
     let blocked = address("xx@example.com");
-    let mut mails: Vec<(&Address, &[u8])> = raws
+    let one = std::slice::from_ref::<Address>;
+    let mut mails: Vec<(&[u8], &[Address])> = raws
         .iter()
         .enumerate()
-        .map(|(number, raw)| (&addresses[number % 100], raw.as_bytes()))
+        .map(|(number, raw)| (raw.as_bytes(), one(&addresses[number % 100])))
         .collect();
-    mails.push((&blocked, b"raw"));
+    mails.push((b"raw", one(&blocked)));
     let failed = archive.keep(&mails);
     let failed: Vec<&Address> = failed.iter().map(|(address, _)| *address).collect();
     assert_eq!(failed, [&blocked]);
@@ -154,4 +157,53 @@ fn of_many_at_once_each_is_kept_and_the_last_of_an_address_wins() {
     }
     let names = std::fs::read_dir(folder.path().join("10")).expect("the folder");
     assert_eq!(names.count(), 100, "temporary files were left behind");
+}
+
+#[test]
+fn a_mail_about_many_is_stored_once_and_a_newer_one_parts_from_it() {
+    let folder = TempDir::new().expect("a folder");
+    let archive = Archive::new(folder.path());
+    let addresses: Vec<Address> = (0..MOST_FILES + 5)
+        .map(|number| address(&format!("{number}@example.com")))
+        .collect();
+    // Random bytes do not become less by packing.
+    let raw: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+        .take(100_000)
+        .collect();
+    let failed = archive.keep(&[(&raw, &addresses)]);
+    assert!(failed.is_empty(), "{failed:?}");
+    let file = |number: usize| std::fs::metadata(archive.file(&addresses[number]));
+    let stored = file(0).expect("the first is kept");
+    assert_eq!(stored.nlink(), MOST_FILES as u64);
+    assert_eq!(
+        file(MOST_FILES - 1).expect("the last is kept").ino(),
+        stored.ino()
+    );
+    assert!(file(MOST_FILES).is_err(), "so many files were enough");
+    keep(&archive, &addresses[0], b"newer");
+    assert_eq!(unpacked(&archive.file(&addresses[0])), b"newer");
+    assert_eq!(unpacked(&archive.file(&addresses[1])), raw);
+}
+
+#[test]
+fn who_may_read_it_is_not_left_to_the_umask_and_no_link_is_followed() {
+    let folder = TempDir::new().expect("a folder");
+    let archive = Archive::new(folder.path().join("archive"));
+    let dead = address("dead@example.com");
+    let earlier = rustix::process::umask(rustix::fs::Mode::empty());
+    keep(&archive, &dead, b"raw");
+    rustix::process::umask(earlier);
+    let file = archive.file(&dead);
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").mode() & 0o7777;
+    assert_eq!(mode(&file), 0o640);
+    assert_eq!(mode(file.parent().expect("a folder")), 0o750);
+    assert_eq!(mode(&folder.path().join("archive")), 0o750);
+    // A link in the place of a kept mail is replaced, not written through.
+    let elsewhere = folder.path().join("elsewhere");
+    std::fs::write(&elsewhere, "ours").expect("written");
+    std::fs::remove_file(&file).expect("it was kept");
+    std::os::unix::fs::symlink(&elsewhere, &file).expect("a link");
+    keep(&archive, &dead, b"raw");
+    assert_eq!(std::fs::read(&elsewhere).expect("it is there"), b"ours");
+    assert_eq!(unpacked(&file), b"raw");
 }

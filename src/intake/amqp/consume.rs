@@ -1,5 +1,6 @@
 //! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
 
+use super::answered::Answered;
 use super::fault::{BrokerEnd, Fault};
 use super::frames::{DELIVERY_COUNT, MESSAGE_ID};
 use super::queue::Redelivered;
@@ -7,7 +8,7 @@ use super::session::Session;
 use crate::config::Amqp;
 use crate::intake::Intake;
 use crate::intake::acknowledged::Deliveries;
-use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source, Ticket};
+use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source};
 use crate::memory::Memory;
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
@@ -212,6 +213,7 @@ async fn settle(
     acknowledged: &mut Deliveries,
 ) -> Result<(), Fault> {
     let mut batch = Vec::new();
+    let mut answered = Answered::default();
     let mut tick = tokio::time::interval(SETTLE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -220,52 +222,52 @@ async fn settle(
                 if count == 0 {
                     return Ok(());
                 }
-                answer(session, batch.drain(..), acknowledged).await.map_err(Fault::Lost)?;
+                answer(session, batch.drain(..), &mut answered, acknowledged).await.map_err(Fault::Lost)?;
             }
             _ = tick.tick() => acknowledged.settle(Instant::now()),
         }
     }
 }
 
-/// Acknowledges the confirmed and gives back the others. The answers come in the order of the deliveries, so one acknowledgement
-/// stands for all before it.
+/// Acknowledges the confirmed and gives back the others. Of those up to which every delivery is answered, one acknowledgement stands for
+/// all before it.
 async fn answer(
     session: &Session,
     answers: impl Iterator<Item = Answer>,
+    answered: &mut Answered,
     acknowledged: &mut Deliveries,
 ) -> Result<(), lapin::Error> {
-    let mut confirmed: Option<(DeliveryTag, Vec<Ticket>)> = None;
+    let (mut confirmed, mut recorded) = (Vec::new(), Vec::new());
     for (tag, settled) in answers {
+        answered.note(tag);
         match settled {
             Settled::Confirmed(ticket) => {
-                let (last, tickets) = confirmed.get_or_insert_default();
-                debug_assert!(*last < tag, "{tag} was answered after {last}");
-                *last = tag;
-                tickets.push(ticket);
+                confirmed.push(tag);
+                recorded.push(ticket);
             }
-            Settled::Returned => {
-                if let Some((last, recorded)) = confirmed.take() {
-                    acknowledge(session, last, recorded, acknowledged).await?;
-                }
-                give_back(session, tag).await?;
-            }
+            // Before any acknowledgement that would stand for it, too.
+            Settled::Returned => give_back(session, tag).await?,
         }
     }
-    match confirmed {
-        Some((last, recorded)) => acknowledge(session, last, recorded, acknowledged).await,
-        None => Ok(()),
+    if confirmed.is_empty() {
+        return Ok(());
     }
-}
-
-async fn acknowledge(
-    session: &Session,
-    last: DeliveryTag,
-    recorded: Vec<Ticket>,
-    acknowledged: &mut Deliveries,
-) -> Result<(), lapin::Error> {
     acknowledged.acknowledged(recorded, Instant::now());
-    let all_before = BasicAckOptions { multiple: true };
-    session.channel.basic_ack(last, all_before).await
+    let all_up_to = answered.all_up_to();
+    let in_one = confirmed
+        .iter()
+        .copied()
+        .filter(|tag| *tag <= all_up_to)
+        .max();
+    if let Some(last) = in_one {
+        let all_before = BasicAckOptions { multiple: true };
+        session.channel.basic_ack(last, all_before).await?;
+    }
+    for tag in confirmed.into_iter().filter(|tag| *tag > all_up_to) {
+        let alone = BasicAckOptions { multiple: false };
+        session.channel.basic_ack(tag, alone).await?;
+    }
+    Ok(())
 }
 
 async fn give_back(session: &Session, tag: DeliveryTag) -> Result<(), lapin::Error> {

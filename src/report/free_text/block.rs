@@ -2,7 +2,7 @@
 //! or, as qmail does, ends it with a blank line. Whatever a fold puts first on such a line (an address, a code, a
 //! courtesy) is a part of the reply.
 
-use crate::address;
+use crate::address::{self, Candidate};
 
 /// Where the reply ends that starts on line `named`, which an address leads and whose words start at `words_from`.
 pub(super) fn end(lines: &[&str], named: usize, words_from: usize) -> usize {
@@ -32,7 +32,7 @@ fn indentation(line: &str) -> usize {
 
 /// Whether a line holds an address and nothing else.
 fn is_bare_address(line: &str) -> bool {
-    let Some((place, _)) = address::spans(line).next() else {
+    let Some(Candidate { place, .. }) = address::candidates(line).next() else {
         return false;
     };
     !line[..place.start].contains(char::is_alphanumeric)

@@ -15,6 +15,7 @@ use crate::report::diagnostic::MAX_DIAGNOSTIC;
 use crate::report::limits::cut;
 use crate::smtp_reply::{self, Command};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The dialogue in a text.
 #[derive(Debug, Default)]
@@ -102,7 +103,7 @@ impl Transcript {
             command: asked.and_then(|(_, command)| command),
         };
         if let Some((said, Some(Command::Rcpt))) = asked {
-            let recipient = address::in_text(said).next();
+            let recipient = first_address(said).map(|(_, address)| address);
             self.replies
                 .extend(recipient.map(|address| (address.key(), reply.clone())));
         }
@@ -165,11 +166,19 @@ fn subject(own: &str) -> Option<(Address, Option<Form>)> {
     if own.contains("Too many hops")
         && let Some(to) = own.rfind(", to ")
     {
-        return Some((address::in_text(&own[to..]).next()?, Some(Form::Announced)));
+        return Some((first_address(&own[to..])?.1, Some(Form::Announced)));
     }
-    let (place, address) = address::spans(own).next()?;
-    let failed = own[place.end..].trim_start_matches('>').starts_with("...");
+    let (place, address) = first_address(own)?;
+    // Only codes stand in front of it: a word would belong to the address.
+    let leads = !own[..place.start].contains(char::is_alphabetic);
+    let failed = leads && own[place.end..].trim_start_matches('>').starts_with("...");
     Some((address, failed.then_some(Form::Dialogue)))
+}
+
+/// The address that a line names first; none where what has the form of one is not whole.
+fn first_address(line: &str) -> Option<(Range<usize>, Address)> {
+    let first = address::candidates(line).next()?;
+    Some((first.place, first.address?))
 }
 
 /// Replies of real servers have up to a dozen lines.

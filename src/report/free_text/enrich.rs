@@ -11,7 +11,7 @@ use memchr::memmem;
 pub(in crate::report) fn enrich(said: &str, known: &mut [Recipient]) {
     let says_more = dovecot::is_in(said);
     let names_command = || {
-        [&b"in reply to"[..], b">>>", b" RCPT"]
+        [&b"in reply to"[..], b">>>", b" RCPT", b"refused to talk to"]
             .iter()
             .any(|words| memmem::find(said.as_bytes(), words).is_some())
     };

@@ -5,7 +5,7 @@
 
 use super::block;
 use super::body::starts_with;
-use crate::address::{self, Address};
+use crate::address::{self, Address, Candidate};
 use crate::report::phrases::PHRASES;
 use std::ops::Range;
 
@@ -39,7 +39,11 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
     let mut found: Vec<Named> = Vec::new();
     let mut reply_ends = 0;
     for (line, text) in lines.iter().enumerate() {
-        let Some((place, address)) = first_address(text) else {
+        let Some(Candidate { place, address }) = address::candidates(text).next() else {
+            continue;
+        };
+        let is_end = is_end_of_line_above(lines, line, place.start);
+        let Some(address) = address.filter(|_| !is_end) else {
             continue;
         };
         if let Some(original) = expanded_from(text, &place) {
@@ -68,8 +72,10 @@ pub(super) fn find(lines: &[&str]) -> Vec<Named> {
     found
 }
 
-fn first_address(text: &str) -> Option<(Range<usize>, Address)> {
-    address::spans(text).next()
+/// Whether an address at `start` of a line began in the line above: at a soft line break of quoted-printable (RFC 2045
+/// section 6.7) that nothing declared.
+pub(super) fn is_end_of_line_above(lines: &[&str], line: usize, start: usize) -> bool {
+    start == 0 && line > 0 && lines[line - 1].ends_with('=')
 }
 
 /// How the line names the address at `place`, and where the words about it start; none where it only mentions it.

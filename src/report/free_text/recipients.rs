@@ -35,15 +35,25 @@ pub(super) fn by_header(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> 
     failed.into_iter().map(recipient).collect()
 }
 
-/// Recipients that the text itself names.
-pub(super) fn by_text(text: &Text<'_>, signs: Signs, limits: &mut Vec<Limit>) -> Vec<Recipient> {
-    let mut fields = fields_in(text, limits);
+/// Recipients that the text itself names; none at all where its fields name one whom nobody can read.
+pub(super) fn by_text(
+    text: &Text<'_>,
+    signs: Signs,
+    limits: &mut Vec<Limit>,
+) -> Option<Vec<Recipient>> {
+    let dsn::Named {
+        recipients: mut fields,
+        unreadable,
+    } = fields_in(text, limits);
+    if fields.is_empty() && unreadable {
+        return None;
+    }
     let told = by_lines(&text.lines, signs, limits);
     if fields.is_empty() {
-        return told;
+        return Some(told);
     }
     merge::told(&text.lines, signs, &told, &mut fields);
-    fields
+    Some(fields)
 }
 
 /// Recipients that the lines name to people.
@@ -142,13 +152,13 @@ pub(super) fn has_fields(text: &Text<'_>) -> bool {
 }
 
 /// RFC 3464 fields that stand in the text itself, where a gateway has flattened the report or the system never learnt MIME.
-fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> Vec<Recipient> {
+fn fields_in(text: &Text<'_>, limits: &mut Vec<Limit>) -> dsn::Named {
     if !has_fields(text) {
-        return Vec::new();
+        return dsn::Named::default();
     }
-    let mut found = Vec::new();
-    dsn::read(&text.lines.join("\n"), &mut found, limits);
-    found
+    let mut named = dsn::Named::default();
+    dsn::read(&text.lines.join("\n"), None, &mut named, limits);
+    named
 }
 
 /// One recipient, and the words between where it is named and `until`.

@@ -3,6 +3,7 @@
 //! Lenient, because the mails are broken: a line that is no field is skipped. Never reads more than [`crate::report::limits`] allow.
 
 use super::decode;
+use crate::address::{self, Address};
 use crate::report::limits::{self, Limit, MAX_HEADER_BYTES, MAX_HEADER_FIELDS};
 use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
@@ -76,6 +77,16 @@ impl<'x> Header<'x> {
     /// Every field of this name, unfolded and decoded.
     pub(in crate::report) fn all(&self, name: &str) -> impl Iterator<Item = Cow<'x, str>> {
         self.all_raw(name).map(decoded)
+    }
+
+    /// The addresses in all fields of this name; none where one of them can't be read. Not decoded first: what stands in encoded
+    /// words is a display name.
+    pub(in crate::report) fn addresses(&self, name: &str) -> Option<Vec<Address>> {
+        let mut addresses = Vec::new();
+        for value in self.all_raw(name) {
+            addresses.extend(address::in_list(&lossy(value))?);
+        }
+        Some(addresses)
     }
 
     fn all_raw(&self, name: &str) -> impl Iterator<Item = &'x [u8]> {

@@ -254,8 +254,9 @@ fn finished(text: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The text without an address at its very end, which may be half of one. A closing bracket shows that it is whole.
 fn without_last_address(text: Cow<'_, str>) -> Cow<'_, str> {
-    let last = text.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
-    let word = text[last..].trim_end_matches([':', '.', ',']);
+    let word = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let last = text.len() - word.len();
+    let word = word.trim_end_matches([':', '.', ',']);
     if word.contains('@') && !word.ends_with('>') {
         cut(text, last)
     } else {
@@ -347,5 +348,16 @@ mod tests {
         let media = Media::of(&header);
         assert_eq!(parts(media, body, &mut limits).len(), MAX_PARTS);
         assert_eq!(limits, [Limit::Parts]);
+    }
+
+    #[test]
+    fn a_blank_of_several_bytes_stands_before_the_last_word() {
+        for (text, kept) in [
+            ("a\u{2000}b@c.example", "a\u{2000}"),
+            ("a\u{2000}b", "a\u{2000}b"),
+            ("b@c.ex", ""),
+        ] {
+            assert_eq!(without_last_address(Cow::Borrowed(text)), kept);
+        }
     }
 }

@@ -1,0 +1,483 @@
+//! Reading mails: in parallel, each for a bounded time, the large ones apart from the small ones.
+//!
+//! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, and a small
+//! mail never waits for one. Where a mail takes long all the same, another thread takes the place of the one that reads it. One that takes
+//! more time than any mail should is given up, and goes to quarantine. What is read is taken out in batches, in the order in which reading ended.
+
+use super::Load;
+use crate::ledger::Entry;
+use crate::mail::{Delivery, Mail, Receipt};
+use parking_lot::{Condvar, Mutex};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// From this size on a mail is a large one. Bounces are smaller, unless they return a whole original with attachments.
+const LARGE: usize = 128 * 1024;
+
+/// How much time of a processor reading one mail may take. A debug build is slower by ten times and more, but does not
+/// need to read the largest.
+const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
+
+/// How often it is looked how long the mails that are being read have taken. One that is being read for so long is slow.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// So many threads may be reading slow mails beside those that read the others.
+const MOST_SLOW: usize = 16;
+
+/// What may be read and not yet recorded.
+const MOST_WAITING: Load = Load {
+    mails: 1_024,
+    bytes: 64 * 1024 * 1024,
+    rows: 20_000,
+};
+
+/// So long a batch waits to become larger while more small mails are about to be read.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// A mail that was read, or given up.
+pub struct Read {
+    /// What was found out.
+    pub entry: Entry,
+    /// To be confirmed when it is recorded.
+    pub receipt: Receipt,
+}
+
+/// How a mail is read, and what becomes of one that takes too long.
+pub trait Reader: Send + Sync + 'static {
+    /// Reads a mail.
+    fn read(&self, mail: Mail) -> Entry;
+    /// What is recorded of a mail that took too long.
+    fn too_slow(&self, mail: Mail) -> Entry;
+}
+
+/// Reads what comes out of an inbox.
+pub struct Readers(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// There is something to read, or there never will be again.
+    work: [Condvar; 2],
+    /// There is room for more.
+    room: Condvar,
+    /// Something was read, or nothing is left to be.
+    ready: Condvar,
+    /// Something is being read.
+    begun: Condvar,
+    reader: Box<dyn Reader>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is to be read, by lane.
+    queues: [VecDeque<Delivery>; 2],
+    reading: HashMap<u64, Reading>,
+    read: VecDeque<Read>,
+    /// All that came out of the inbox and is not recorded yet.
+    load: Load,
+    /// Nothing more will come.
+    closed: bool,
+    /// How many threads read slow mails, and have others in their place.
+    slow: usize,
+    next: u64,
+}
+
+/// A mail that a thread is reading.
+struct Reading {
+    delivery: Delivery,
+    lane: Lane,
+    since: Instant,
+    /// The thread's number at the kernel, and the time of a processor that it had when it was first looked at.
+    thread: i32,
+    had: Option<Duration>,
+    /// Whether another thread took the place of this one.
+    replaced: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Small = 0,
+    Large = 1,
+}
+
+impl Readers {
+    /// Starts to read what comes out of an inbox, until every sender of it is gone.
+    ///
+    /// # Errors
+    /// When the system gives no threads.
+    pub fn start(
+        mut inbox: mpsc::Receiver<Delivery>,
+        reader: Box<dyn Reader>,
+    ) -> std::io::Result<Readers> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Default::default(),
+            room: Condvar::new(),
+            ready: Condvar::new(),
+            begun: Condvar::new(),
+            reader,
+        });
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        for lane in [Lane::Small, Lane::Large] {
+            for _ in 0..threads {
+                shared.start_thread(lane)?;
+            }
+        }
+        let watching = shared.clone();
+        thread("watch reading", move || watching.watch())?;
+        let taking = shared.clone();
+        thread("take mails", move || {
+            loop {
+                taking.wait_for_room();
+                match inbox.blocking_recv() {
+                    Some(delivery) => taking.add(delivery),
+                    None => return taking.close(),
+                }
+            }
+        })?;
+        Ok(Readers(shared))
+    }
+
+    /// Waits for mails that were read; none when there will be no more. The batch is at most `most`, or one mail.
+    pub fn next_batch(&self, most: Load) -> Option<Vec<Read>> {
+        let shared = &self.0;
+        let mut state = shared.state.lock();
+        while state.read.is_empty() {
+            if state.is_finished() {
+                return None;
+            }
+            shared.ready.wait(&mut state);
+        }
+        let deadline = Instant::now() + GATHER;
+        while state.read.len() < most.mails
+            && !state.queues[Lane::Small as usize].is_empty()
+            && !shared.ready.wait_until(&mut state, deadline).timed_out()
+        {}
+        let mut batch = Vec::new();
+        let mut load = Load::default();
+        while let Some(next) = state.read.front() {
+            load += Load::of(&next.entry);
+            if !batch.is_empty() && !load.is_within(most) {
+                break;
+            }
+            batch.extend(state.read.pop_front());
+        }
+        Some(batch)
+    }
+
+    /// These mails are recorded, or given back: there is room for others.
+    pub fn forget(&self, load: Load) {
+        let mut state = self.0.state.lock();
+        state.load -= load;
+        self.0.room.notify_one();
+    }
+}
+
+impl State {
+    fn is_finished(&self) -> bool {
+        self.closed && self.queues.iter().all(VecDeque::is_empty) && self.reading.is_empty()
+    }
+}
+
+impl Shared {
+    fn wait_for_room(&self) {
+        let mut state = self.state.lock();
+        while !state.load.leaves_room(MOST_WAITING) {
+            self.room.wait(&mut state);
+        }
+    }
+
+    fn add(&self, delivery: Delivery) {
+        let lane = match delivery.mail.raw().len() {
+            size if size < LARGE => Lane::Small,
+            _ => Lane::Large,
+        };
+        let mut state = self.state.lock();
+        state.load += Load::unread(&delivery.mail);
+        state.queues[lane as usize].push_back(delivery);
+        self.work[lane as usize].notify_one();
+    }
+
+    fn close(&self) {
+        self.state.lock().closed = true;
+        self.work.iter().for_each(|work| _ = work.notify_all());
+        self.ready.notify_all();
+        self.begun.notify_all();
+    }
+
+    fn start_thread(self: &Arc<Self>, lane: Lane) -> std::io::Result<()> {
+        let shared = self.clone();
+        thread("read mails", move || shared.read_all(lane))
+    }
+
+    /// The work of a thread: reads the mails of its lane until there are no more, or another thread has taken its place.
+    fn read_all(&self, lane: Lane) {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        while let Some((number, mail)) = self.begin(lane, thread) {
+            let entry = self.reader.read(mail);
+            let mut state = self.state.lock();
+            let reading = state.reading.remove(&number);
+            // What was given up is there no more.
+            let replaced = reading.as_ref().is_none_or(|reading| reading.replaced);
+            if let Some(reading) = reading {
+                self.ended(&mut state, entry, reading.delivery.receipt);
+            }
+            if replaced {
+                return state.slow -= 1;
+            }
+        }
+    }
+
+    /// Waits for a mail to read; none when there will be no more.
+    fn begin(&self, lane: Lane, thread: i32) -> Option<(u64, Mail)> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(delivery) = state.queues[lane as usize].pop_front() {
+                let number = state.next;
+                state.next += 1;
+                let mail = delivery.mail.clone();
+                let since = Instant::now();
+                let reading = Reading {
+                    delivery,
+                    lane,
+                    since,
+                    thread,
+                    had: None,
+                    replaced: false,
+                };
+                state.reading.insert(number, reading);
+                self.begun.notify_one();
+                return Some((number, mail));
+            }
+            if state.closed {
+                return None;
+            }
+            self.work[lane as usize].wait(&mut state);
+        }
+    }
+
+    fn ended(&self, state: &mut State, entry: Entry, receipt: Receipt) {
+        // So much memory it takes from now on.
+        state.load += Load {
+            mails: 0,
+            bytes: 0,
+            rows: Load::of(&entry).rows,
+        };
+        state.read.push_back(Read { entry, receipt });
+        self.ready.notify_one();
+    }
+
+    /// Puts other threads in the place of those that read slow mails, and gives up mails that take too long.
+    fn watch(self: &Arc<Self>) {
+        loop {
+            let mut state = self.state.lock();
+            while state.reading.is_empty() {
+                if state.closed {
+                    return;
+                }
+                self.begun.wait(&mut state);
+            }
+            drop(state);
+            std::thread::sleep(LOOK);
+            let mut state = self.state.lock();
+            let state = &mut *state;
+            let mut too_slow = Vec::new();
+            for (number, reading) in &mut state.reading {
+                if reading.since.elapsed() < LOOK {
+                    continue;
+                }
+                if !reading.replaced
+                    && state.slow < MOST_SLOW
+                    && self.start_thread(reading.lane).is_ok()
+                {
+                    state.slow += 1;
+                    reading.replaced = true;
+                }
+                if reading.replaced && reading.is_too_slow() {
+                    too_slow.push(*number);
+                }
+            }
+            for number in too_slow {
+                if let Some(Reading {
+                    delivery: Delivery { mail, receipt },
+                    ..
+                }) = state.reading.remove(&number)
+                {
+                    self.ended(state, self.reader.too_slow(mail), receipt);
+                }
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// Whether reading has taken more than its share of a processor. What it had to wait for one, as on a busy machine, is not its
+    /// fault, nor that the machine was asleep.
+    fn is_too_slow(&mut self) -> bool {
+        let Some(has) = time_of_processor(self.thread) else {
+            return self.since.elapsed() > 10 * BUDGET;
+        };
+        has.saturating_sub(*self.had.get_or_insert(has)) > BUDGET
+    }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map(drop)
+}
+
+/// How much time of a processor a thread of this process has had: `utime` and `stime` of proc_pid_stat(5), in hundredths of a second.
+fn time_of_processor(thread: i32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    // The name of the thread, in parentheses, may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<u64>);
+    let ticks: u64 = ticks.sum::<Result<u64, _>>().ok()?;
+    Some(Duration::from_millis(10 * ticks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Source;
+    use crate::policy::Decision;
+
+    /// Reads small mails at once, and large ones once it is opened.
+    #[derive(Clone, Default)]
+    struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+    impl Gate {
+        fn open(&self) {
+            *self.0.0.lock() = true;
+            self.0.1.notify_all();
+        }
+    }
+
+    impl Reader for Gate {
+        fn read(&self, mail: Mail) -> Entry {
+            let (is_open, opened) = &*self.0;
+            if mail.raw().len() >= LARGE {
+                opened.wait_while(&mut is_open.lock(), |open| !*open);
+            }
+            let decision = Decision::Ignore {
+                platform: None,
+                why: String::new(),
+            };
+            Entry {
+                mail,
+                report: None,
+                diagnoses: Vec::new(),
+                decision,
+            }
+        }
+
+        fn too_slow(&self, mail: Mail) -> Entry {
+            self.read(mail)
+        }
+    }
+
+    /// Readers that get mails of these sizes, and no more.
+    fn readers(sizes: impl IntoIterator<Item = usize>, gate: &Gate) -> Readers {
+        let (inbox, mails) = mpsc::channel(100);
+        for size in sizes {
+            let mail = Mail::new(Source::Stdin, vec![b'x'; size]);
+            let receipt = Receipt::new(|_| {});
+            inbox
+                .try_send(Delivery { mail, receipt })
+                .expect("there is room");
+        }
+        Readers::start(mails, Box::new(gate.clone())).expect("threads")
+    }
+
+    fn sizes(batch: Option<Vec<Read>>) -> Vec<usize> {
+        let batch = batch.expect("there are mails");
+        batch
+            .iter()
+            .map(|read| read.entry.mail.raw().len())
+            .collect()
+    }
+
+    const FEW: Load = Load {
+        mails: 4,
+        bytes: 1_000,
+        rows: 10,
+    };
+
+    #[test]
+    fn a_small_mail_is_read_beside_any_number_of_large_ones() {
+        let gate = Gate::default();
+        let readers = readers([LARGE; 50].into_iter().chain([1]), &gate);
+        assert_eq!(sizes(readers.next_batch(FEW)), [1]);
+        gate.open();
+        for _ in 0..50 {
+            assert_eq!(
+                sizes(readers.next_batch(FEW)),
+                [LARGE],
+                "one alone is a batch, whatever its size"
+            );
+        }
+        assert!(readers.next_batch(FEW).is_none());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_mails_and_bytes() {
+        let readers = readers([10; 20], &Gate::default());
+        let mut count = 0;
+        while let Some(batch) = readers.next_batch(FEW) {
+            assert!(batch.len() < 5, "{}", batch.len());
+            count += batch.len();
+        }
+        assert_eq!(count, 20);
+        let readers = self::readers([400; 20], &Gate::default());
+        while let Some(batch) = readers.next_batch(FEW) {
+            assert!(batch.len() < 3, "{}", batch.len());
+        }
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_bounded() {
+        let gate = Gate::default();
+        let most = MOST_WAITING.bytes / LARGE;
+        let (inbox, mails) = mpsc::channel(1);
+        let readers = Readers::start(mails, Box::new(gate.clone())).expect("threads");
+        let send = std::thread::spawn(move || {
+            for _ in 0..2 * most {
+                let mail = Mail::new(Source::Stdin, vec![b'x'; LARGE]);
+                let receipt = Receipt::new(|_| {});
+                inbox
+                    .blocking_send(Delivery { mail, receipt })
+                    .expect("it is taken");
+            }
+        });
+        gate.open();
+        let mut read = 0;
+        while let Some(batch) = readers.next_batch(MOST_WAITING) {
+            let load: Load = batch.iter().map(|read| Load::of(&read.entry)).sum();
+            let taken = readers.0.state.lock().load;
+            assert!(taken.bytes <= MOST_WAITING.bytes, "{taken:?}");
+            readers.forget(load);
+            read += batch.len();
+        }
+        assert_eq!(read, 2 * most);
+        assert_eq!(readers.0.state.lock().load, Load::default());
+        send.join().expect("all was sent");
+    }
+
+    #[test]
+    fn the_time_of_a_thread_is_that_of_its_processor() {
+        let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        let before = time_of_processor(thread).expect("Linux says so");
+        let begun = Instant::now();
+        while time_of_processor(thread) <= Some(before + Duration::from_millis(50)) {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+        }
+        assert_eq!(time_of_processor(-1), None);
+    }
+}
