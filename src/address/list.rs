@@ -41,7 +41,7 @@ pub fn in_list(value: &str) -> Option<Vec<Address>> {
             _ if comments > 0 => {}
             '<' if syntax => entry.open()?,
             '>' if syntax => entry.close()?,
-            ':' if syntax && entry.is_name() && !in_group => {
+            ':' if syntax && !in_group && entry.is_name() => {
                 in_group = true;
                 entry = Entry::default();
             }

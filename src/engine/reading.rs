@@ -8,7 +8,7 @@ use super::Load;
 use crate::ledger::Entry;
 use crate::mail::{Delivery, Mail, Receipt};
 use parking_lot::{Condvar, Mutex};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -73,7 +73,8 @@ struct State {
     /// What is to be read, by lane.
     queues: [VecDeque<Delivery>; 2],
     reading: HashMap<u64, Reading>,
-    read: VecDeque<Read>,
+    /// What was read, by the order in which reading began.
+    read: BTreeMap<u64, (Lane, Read)>,
     /// All that came out of the inbox and is not recorded yet.
     load: Load,
     /// Nothing more will come.
@@ -143,11 +144,15 @@ impl Readers {
     pub fn next_batch(&self, most: Load) -> Option<Vec<Read>> {
         let shared = &self.0;
         let mut state = shared.state.lock();
-        while state.read.is_empty() {
-            if state.is_finished() {
+        while !state.is_ready() {
+            if state.read.is_empty() && state.is_finished() {
                 return None;
             }
-            shared.ready.wait(&mut state);
+            if state.read.is_empty() {
+                shared.ready.wait(&mut state);
+            } else {
+                shared.ready.wait_for(&mut state, LOOK);
+            }
         }
         let deadline = Instant::now() + GATHER;
         while state.read.len() < most.mails
@@ -156,12 +161,15 @@ impl Readers {
         {}
         let mut batch = Vec::new();
         let mut load = Load::default();
-        while let Some(next) = state.read.front() {
+        for number in state.in_order() {
+            let Some((_, next)) = state.read.get(&number) else {
+                break;
+            };
             load += Load::of(&next.entry);
             if !batch.is_empty() && !load.is_within(most) {
                 break;
             }
-            batch.extend(state.read.pop_front());
+            batch.extend(state.read.remove(&number).map(|(_, read)| read));
         }
         Some(batch)
     }
@@ -175,6 +183,30 @@ impl Readers {
 }
 
 impl State {
+    /// What was read and has nothing of its lane before it that is still being read, unless that is slow: the intakes rely on the
+    /// order of mails that are equal.
+    fn in_order(&self) -> Vec<u64> {
+        let quick = |lane: Lane| {
+            let of_lane = |(_, reading): &(&u64, &Reading)| {
+                reading.lane == lane && reading.since.elapsed() < LOOK
+            };
+            let numbers = self
+                .reading
+                .iter()
+                .filter(of_lane)
+                .map(|(number, _)| *number);
+            numbers.min().unwrap_or(u64::MAX)
+        };
+        let first = [quick(Lane::Small), quick(Lane::Large)];
+        let ready = self.read.iter();
+        let ready = ready.filter(|(number, (lane, _))| **number < first[*lane as usize]);
+        ready.map(|(number, _)| *number).collect()
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.in_order().is_empty()
+    }
+
     fn is_finished(&self) -> bool {
         self.closed && self.queues.iter().all(VecDeque::is_empty) && self.reading.is_empty()
     }
@@ -221,7 +253,7 @@ impl Shared {
             // What was given up is there no more.
             let replaced = reading.as_ref().is_none_or(|reading| reading.replaced);
             if let Some(reading) = reading {
-                self.ended(&mut state, entry, reading.delivery.receipt);
+                self.ended(&mut state, (number, lane), entry, reading.delivery.receipt);
             }
             if replaced {
                 return state.slow -= 1;
@@ -257,14 +289,15 @@ impl Shared {
         }
     }
 
-    fn ended(&self, state: &mut State, entry: Entry, receipt: Receipt) {
+    fn ended(&self, state: &mut State, place: (u64, Lane), entry: Entry, receipt: Receipt) {
         // So much memory it takes from now on.
         state.load += Load {
             mails: 0,
             bytes: 0,
             rows: Load::of(&entry).rows,
         };
-        state.read.push_back(Read { entry, receipt });
+        let (number, lane) = place;
+        state.read.insert(number, (lane, Read { entry, receipt }));
         self.ready.notify_one();
     }
 
@@ -301,10 +334,11 @@ impl Shared {
             for number in too_slow {
                 if let Some(Reading {
                     delivery: Delivery { mail, receipt },
+                    lane,
                     ..
                 }) = state.reading.remove(&number)
                 {
-                    self.ended(state, self.reader.too_slow(mail), receipt);
+                    self.ended(state, (number, lane), self.reader.too_slow(mail), receipt);
                 }
             }
         }

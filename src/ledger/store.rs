@@ -201,14 +201,20 @@ impl Shared {
         &self,
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
+        let mut writer = self.writer.lock();
+        // Taken and given back with the writer locked: else another batch could pass in between, find the row of a mail whose
+        // giver knows, and take the next equal mail for its repeat.
         let going: Vec<Ticket> = {
             let mut forgotten = self.forgotten.lock();
             let count = forgotten.len().min(handled::AT_ONCE);
             forgotten.drain(..count).collect()
         };
-        let result = self.write(|tx| {
-            handled::forget(tx, going.iter().copied())?;
-            work(tx)
+        let result = writer.using(|connection| {
+            let tx = begin(connection, &self.end)?;
+            handled::forget(&tx, going.iter().copied())?;
+            let result = work(&tx)?;
+            tx.commit()?;
+            Ok(result)
         });
         if result.is_err() {
             self.forgotten.lock().extend(going);

@@ -218,14 +218,18 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
 /// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of
 /// an address.
 fn stands_for_itself(before: &str) -> bool {
-    let word = before
-        .trim_end()
-        .rsplit(char::is_whitespace)
-        .next()
-        .unwrap_or_default();
-    !word.ends_with(|c: char| c.is_alphanumeric())
-        || PHRASES.before_address.contains(&word.to_lowercase())
+    let before = before.trim_end();
+    if !before.ends_with(|c: char| c.is_alphanumeric()) {
+        return true;
+    }
+    let window = before.ceil_char_boundary(before.len().saturating_sub(LONGEST_WORD));
+    let word = before[window..].rsplit(char::is_whitespace).next();
+    let word = word.unwrap_or_default();
+    PHRASES.before_address.contains(&word.to_lowercase())
 }
+
+/// The words that may stand in front of an address are shorter, in bytes: a line may go on for ever without a blank.
+const LONGEST_WORD: usize = 64;
 
 /// Where a report names somebody in a sentence, it is a short one.
 const MAX_MENTION_LINES: usize = 100;

@@ -168,7 +168,7 @@ fn cases() -> Vec<(String, Make)> {
 
 /// How large the repeated tokens become: an unoptimised build is twenty times slower.
 const SIZE: usize = if cfg!(debug_assertions) {
-    128 * KB
+    32 * KB
 } else {
     2 * MB
 };
