@@ -6,10 +6,12 @@ use bouncedemails::config::{self, Handler};
 use bouncedemails::diagnosis::{Diagnosis, Reason};
 use bouncedemails::ledger::{Entry, Ledger};
 use bouncedemails::mail::{Mail, Session, Source, Ticket};
-use bouncedemails::policy::{Action, Decision, Ruling};
+use bouncedemails::policy::{Action, Decision, Finding, Ruling};
 use bouncedemails::report::{self, Recipient};
+use bouncedemails::trust::Proof;
 use rusqlite::{Connection, params};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 const MAILS: usize = 50_000;
@@ -86,34 +88,37 @@ fn address(number: usize) -> String {
 
 fn entry(number: usize, action: Action, session: Session) -> Entry {
     let raw = format!("Subject: bounce {number}\n\n").into_bytes();
-    let mut report = report::parse(&raw);
+    let report = report::parse(&raw);
     let address: bouncedemails::address::Address = address(number).parse().expect("an address");
     let reason = match action {
         Action::Suspend => Reason::UserUnknown,
         _ => Reason::MailboxFull,
     };
-    report.recipients = vec![Recipient {
-        status: "5.1.1".parse().ok(),
-        reply_code: Some(550),
-        diagnostic: Some(DIAGNOSTIC.into()),
-        ..Recipient::new(address.clone(), "Final-Recipient")
-    }];
+    let finding = Finding {
+        recipient: Recipient {
+            status: "5.1.1".parse().ok(),
+            reply_code: Some(550),
+            diagnostic: Some(DIAGNOSTIC.into()),
+            ..Recipient::new(address.clone(), "Final-Recipient")
+        },
+        diagnosis: Diagnosis {
+            reason,
+            bounce_type: reason.bounce_type(),
+            status: "5.1.1".parse().ok(),
+            evidence: "rule 'user unknown' in Diagnostic-Code".to_owned(),
+        },
+        proof: Proof::UNPROVEN,
+    };
     let mut mail = Mail::new(Source::Amqp("bouncedemails".to_owned()), raw);
     mail.session = session;
     Entry {
         mail,
         report: Some(report),
-        diagnoses: vec![Diagnosis {
-            reason,
-            bounce_type: reason.bounce_type(),
-            status: "5.1.1".parse().ok(),
-            evidence: "rule 'user unknown' in Diagnostic-Code".to_owned(),
-        }],
         decision: Decision::Act {
             platform: "openhpi.de".to_owned(),
             rulings: vec![Ruling {
                 address,
-                diagnosis: Some(0),
+                finding: Some(Arc::new(finding)),
                 action,
                 why: format!("{reason}: rule 'user unknown' in Diagnostic-Code"),
             }],

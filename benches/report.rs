@@ -2,8 +2,9 @@
 //!
 //! `cargo bench --bench report [FOLDER...]`; without folders it reads `tests/fixtures` and, where it is there, `../shared/corpus`.
 
-use bouncedemails::diagnosis::{Rules, diagnose};
+use bouncedemails::policy::{Known, Policy};
 use bouncedemails::report;
+use bouncedemails::verdict::{Knowledge, Verdict};
 use mail_parser::MessageParser;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ fn main() {
         bytes / mails.len().max(1)
     );
 
-    let rules = Rules::builtin();
+    let (knowledge, policy) = (Knowledge::builtin(), Policy::default());
     let parser = MessageParser::default();
     let whole = best(&mails, |mail| {
         black_box(parser.parse(mail));
@@ -40,16 +41,13 @@ fn main() {
     let read = best(&mails, |mail| {
         black_box(report::parse(mail));
     });
-    let diagnosed = best(&mails, |mail| {
-        let report = report::parse(mail);
-        for recipient in &report.recipients {
-            black_box(diagnose(recipient, &rules));
-        }
+    let judged = best(&mails, |mail| {
+        black_box(Verdict::of(mail, Known::default(), &knowledge, &policy));
     });
     for (name, time) in [
         ("mail-parser", whole),
         ("report::parse", read),
-        ("with diagnosis", diagnosed),
+        ("the verdict", judged),
     ] {
         let each = time.as_secs_f64() / mails.len().max(1) as f64;
         println!(

@@ -227,12 +227,11 @@ fn entry(number: usize) -> Entry {
     Entry {
         mail,
         report: None,
-        diagnoses: Vec::new(),
         decision: Decision::Act {
             platform: format!("p{}.example", number % PLATFORMS),
             rulings: vec![Ruling {
                 address: address.parse().expect("it is one"),
-                diagnosis: None,
+                finding: None,
                 action: Action::Suspend,
                 why: "bench".to_owned(),
             }],

@@ -4,10 +4,15 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+mod domains;
 mod list;
+mod organisation;
 mod text;
 
+pub use domains::Domains;
+pub(crate) use domains::is_or_below;
 pub use list::in_list;
+pub use organisation::is_one_organisation;
 pub use text::in_text;
 pub(crate) use text::{Candidate, candidates};
 
@@ -60,6 +65,23 @@ impl Address {
     pub fn key(&self) -> String {
         self.text.to_lowercase()
     }
+
+    /// Whether `text` is this address as some mail systems write it: without the quotes that its local part needs.
+    pub fn is_meant_by(&self, text: &str) -> bool {
+        let parts = text.trim().rsplit_once('@');
+        parts.is_some_and(|(local, domain)| self.mailbox() == mailbox(local, domain))
+    }
+
+    /// Equal for all spellings of the same mailbox: in upper or lower case, with or without quotes that the local part does
+    /// not need (RFC 5321 section 4.1.2), the domain in any script or in ASCII.
+    pub fn mailbox(&self) -> String {
+        mailbox(self.local_part(), self.domain())
+    }
+
+    /// Whether both name the same mailbox, however they are spelt.
+    pub fn is_same_mailbox(&self, other: &Address) -> bool {
+        self.mailbox() == other.mailbox()
+    }
 }
 
 impl FromStr for Address {
@@ -83,6 +105,29 @@ impl FromStr for Address {
             at,
         })
     }
+}
+
+fn mailbox(local: &str, domain: &str) -> String {
+    format!("{}@{}", unquoted(local), ascii_domain(domain))
+}
+
+/// A local part in lower case, without quotes and what stands in them for itself.
+fn unquoted(local: &str) -> String {
+    let inner = local
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return local.to_lowercase();
+    };
+    let mut plain = String::with_capacity(inner.len());
+    let mut escaped = false;
+    for c in inner.chars() {
+        escaped = c == '\\' && !escaped;
+        if !escaped {
+            plain.extend(c.to_lowercase());
+        }
+    }
+    plain
 }
 
 /// RFC 5321 `Local-part`, with the dots where people put them, and RFC 6531's characters.
@@ -169,6 +214,20 @@ impl serde::Serialize for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_may_be_spelt_in_several_ways() {
+        let same = |one: &str, other: &str| {
+            let (one, other): (Address, Address) = (one.parse().unwrap(), other.parse().unwrap());
+            one.is_same_mailbox(&other) && other.is_same_mailbox(&one)
+        };
+        assert!(same("anna@bücher.example", "Anna@xn--bcher-kva.example"));
+        assert!(same("\"anna\"@b.example", "anna@B.example"));
+        assert!(same(r#""a\"n\\na"@b.example"#, r#""a\"n\\NA"@b.example"#));
+        assert!(same(r#""\a\b"@c.example"#, "ab@c.example"));
+        assert!(!same("\"an na\"@b.example", "anna@b.example"));
+        assert!(!same("anna@b.example", "anna@c.example"));
+    }
 
     #[test]
     fn an_address_is_whole_or_none() {

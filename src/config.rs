@@ -18,6 +18,7 @@ pub use smtp::Smtp;
 pub use template::{Misleading, Template, TemplateError};
 pub use values::{AmqpUrl, Period};
 
+use crate::policy::{Complaints, Counting, Policy};
 use bytesize::ByteSize;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
@@ -102,15 +103,32 @@ pub struct Handler {
     pub suspension_max_age: Period,
 }
 
+impl Handler {
+    /// What is to be done with bounces.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            platforms: self.domains.keys().collect(),
+            counting: Counting {
+                threshold: self.temporary_threshold,
+                window: self.temporary_window.map(|window| window.0),
+            },
+            count_sender_faults: self.count_sender_faults,
+            complaints: self.complaints,
+            brake_per_mail: self.brake_per_mail,
+        }
+    }
+}
+
 mod defaults {
     use super::Period;
+    use crate::policy::{Counting, Policy};
     use bytesize::ByteSize;
     use std::time::Duration;
 
     pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
     pub fn temporary_threshold() -> u32 {
-        3
+        Counting::default().threshold
     }
     pub fn history_max_age() -> Period {
         Period(90 * DAY)
@@ -128,7 +146,7 @@ mod defaults {
         Period(90 * DAY)
     }
     pub fn brake_per_mail() -> u32 {
-        20
+        Policy::default().brake_per_mail
     }
     pub fn suspension_max_age() -> Period {
         Period(7 * DAY)
@@ -136,17 +154,6 @@ mod defaults {
     pub fn prefetch() -> u16 {
         500
     }
-}
-
-/// What a complaint leads to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Complaints {
-    /// It is logged.
-    #[default]
-    Ignore,
-    /// The address is suspended.
-    Suspend,
 }
 
 /// The message broker to consume from.

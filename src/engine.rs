@@ -4,10 +4,12 @@
 //! holds it. Mails are recorded in the order in which reading them ended.
 //!
 //! - `reading`: the threads that read
+//! - `processor`: how long a thread has been at work
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
 mod load;
 mod poison;
+mod processor;
 mod reading;
 
 pub use poison::{InFlight, Mark};
@@ -16,12 +18,12 @@ use crate::address::Address;
 use crate::archive::{Archive, Keeper, Kept};
 use crate::backoff::Backoff;
 use crate::config::Handler;
-use crate::diagnosis::{self, Rules};
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
-use crate::policy::{self, Action, Decision, Known, Ruling, Unhandled};
+use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
 use crate::telemetry::{Blocks, announce};
+use crate::verdict::{Knowledge, Verdict};
 use load::Load;
 use reading::{Reader, Readers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -49,8 +51,8 @@ const STORAGE_WAIT: Backoff = Backoff {
 pub struct Engine {
     /// The platforms, and how bounces are counted.
     pub handler: Arc<Handler>,
-    /// What is known of the words of mail systems.
-    pub rules: Arc<Rules>,
+    /// What is known of mail systems and their words.
+    pub knowledge: Arc<Knowledge>,
     /// Where everything is recorded.
     pub ledger: Ledger,
     /// Which mails are being read at this moment, for the next process to know should one of them end this one.
@@ -65,6 +67,8 @@ pub struct Engine {
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
     pub shutdown: CancellationToken,
+    /// Once cancelled, mails that are not read yet are given back, too.
+    pub time_is_up: CancellationToken,
 }
 
 impl Engine {
@@ -76,11 +80,11 @@ impl Engine {
     pub fn run(self, inbox: mpsc::Receiver<Delivery>, runtime: &Handle) -> std::io::Result<()> {
         report::prepare();
         let judge = Judge {
-            handler: self.handler.clone(),
-            rules: self.rules.clone(),
+            policy: self.handler.policy(),
+            knowledge: self.knowledge.clone(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
-        let readers = Readers::start(inbox, Box::new(judge))?;
+        let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
@@ -185,8 +189,8 @@ fn confirm(
 
 /// Reads, diagnoses and decides.
 struct Judge {
-    handler: Arc<Handler>,
-    rules: Arc<Rules>,
+    policy: Policy,
+    knowledge: Arc<Knowledge>,
     /// The engine's: a thread that never ends is not to keep it.
     in_flight: Weak<InFlight>,
 }
@@ -206,24 +210,21 @@ impl Reader for Judge {
         #[cfg(debug_assertions)]
         fail_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let report = report::parse(mail.raw());
-            let diagnoses: Vec<_> = report
-                .recipients
-                .iter()
-                .map(|recipient| diagnosis::diagnose(recipient, &self.rules))
-                .collect();
-            let decision = policy::decide(&report, &diagnoses, Known::of(&mail), &self.handler);
-            (report, diagnoses, decision)
+            Verdict::of(mail.raw(), mail.known(), &self.knowledge, &self.policy)
         }));
-        match read {
-            Ok((report, diagnoses, decision)) => Entry {
+        let entry = match read {
+            Ok(verdict) => Entry {
                 mail,
-                report: Some(report),
-                diagnoses,
-                decision,
+                report: Some(verdict.report),
+                decision: verdict.decision,
             },
             Err(_) => unparsed(mail, "reading it panicked".to_owned()),
+        };
+        if entry.may_be_quarantined(self.policy.brake_per_mail) {
+            // Here, in parallel: whoever records it has all others to record.
+            entry.mail.packed();
         }
+        entry
     }
 
     fn too_slow(&self, mail: Mail) -> Entry {
@@ -260,7 +261,6 @@ fn unparsed(mail: Mail, why: String) -> Entry {
     Entry {
         mail,
         report: None,
-        diagnoses: Vec::new(),
         decision: Decision::Quarantine {
             why: Unhandled::Poison(why),
         },

@@ -2,8 +2,9 @@
 //! an address that is dead.
 //!
 //! ```
-//! use bouncedemails::diagnosis::{BounceType, Reason, Rules, diagnose};
-//! use bouncedemails::report;
+//! use bouncedemails::diagnosis::{BounceType, Reason};
+//! use bouncedemails::policy::{Known, Policy};
+//! use bouncedemails::verdict::{Knowledge, Verdict};
 //!
 //! let mail = b"From: MAILER-DAEMON@mx.example.org\r\n\
 //!     To: no-reply@example.com\r\n\
@@ -13,28 +14,29 @@
 //!         host mx.example.org [192.0.2.1]\r\n\
 //!         SMTP error from remote mail server after RCPT TO:<someone@example.org>:\r\n\
 //!         550 no such user\r\n";
-//! let report = report::parse(mail);
-//! let recipient = &report.recipients[0];
-//! let diagnosis = diagnose(recipient, &Rules::builtin());
+//! let verdict = Verdict::of(mail, Known::default(), &Knowledge::builtin(), &Policy::default());
+//! let finding = &verdict.findings[0];
 //!
-//! assert_eq!(recipient.address.as_str(), "someone@example.org");
-//! assert_eq!(diagnosis.reason, Reason::UserUnknown);
-//! assert_eq!(diagnosis.bounce_type, BounceType::Hard);
+//! assert_eq!(finding.recipient.address.as_str(), "someone@example.org");
+//! assert_eq!(finding.diagnosis.reason, Reason::UserUnknown);
+//! assert_eq!(finding.diagnosis.bounce_type, BounceType::Hard);
 //! ```
 //!
-//! [`report`] and [`diagnosis`] are pure: bytes and values in, values out. With `default-features = false` they, and what
-//! they use, are all that is built: no runtime, no network, no database.
+//! [`verdict`] and all above it are pure: bytes and values in, values out. With `default-features = false` they are all that is
+//! built: no runtime, no network, no database.
 //!
 //! The modules, so that each uses only those above it:
 //!
 //! - [`address`], [`printable`], [`smtp_reply`]: words that all the others use
 //! - [`report`]: raw bytes → who failed, and what was said (pure)
 //! - [`diagnosis`]: words and codes of one failure → why, hard or soft (pure)
+//! - [`trust`]: a report → whether it answers a mail of ours (pure)
+//! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
+//! - [`verdict`]: all of these in one function: bytes → what is said of a mail and done about it (pure)
 //! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
 //! - [`smtp`]: a server that takes mail in, and knows nothing of what it is for
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
-//! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
 //! - [`archive`]: the raw mail behind every suspension
 //! - [`telemetry`]: log lines, and the block of one mail
@@ -67,7 +69,6 @@ pub mod mail;
 pub mod memory;
 #[cfg(feature = "service")]
 pub mod platform_server;
-#[cfg(feature = "service")]
 pub mod policy;
 pub mod printable;
 pub mod report;
@@ -80,3 +81,5 @@ pub mod smtp_reply;
 pub mod suspend;
 #[cfg(feature = "service")]
 pub mod telemetry;
+pub mod trust;
+pub mod verdict;

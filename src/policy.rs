@@ -1,17 +1,97 @@
-//! Report and configuration → what is done: suspend, count or ignore, with the sentence that says why.
+//! Findings → what is done: suspend, count or ignore, with the sentence that says why.
 //!
-//! Pure: it decides, [`crate::ledger`] and [`crate::suspend`] act. Whether a count exceeds the threshold is for the ledger, which
+//! Pure: it decides, the ledger and the suspender act. Whether a count exceeds the threshold is for the ledger, which
 //! holds the counters.
 
-use crate::address::Address;
-use crate::address::ascii_domain;
-use crate::config::{Complaints, Handler};
+use crate::address::{Address, Domains};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
-use crate::mail::Mail;
 use crate::report::limits::MAX_RECIPIENTS;
-use crate::report::{Envelope, Kind, Report};
+use crate::report::{Envelope, Kind, Recipient, Report};
+use crate::trust::Proof;
+use serde::Deserialize;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is to be done with bounces, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The platforms, by the domain of their no-reply address.
+    pub platforms: Domains,
+    /// How soft failures are counted.
+    pub counting: Counting,
+    /// Whether soft failures that are our own fault count, too.
+    pub count_sender_faults: bool,
+    /// What a complaint (feedback report) leads to.
+    pub complaints: Complaints,
+    /// How many addresses one mail may suspend; one that would suspend more is held in quarantine.
+    pub brake_per_mail: u32,
+}
+
+/// As of a configuration that says no more than it must, but for no platform.
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            platforms: Domains::default(),
+            counting: Counting::default(),
+            count_sender_faults: false,
+            complaints: Complaints::Ignore,
+            brake_per_mail: 20,
+        }
+    }
+}
+
+impl Policy {
+    /// Whether an action suspends whatever the counters say: a threshold of 0 lets the first soft failure exceed it.
+    pub fn suspends_at_once(&self, action: Action) -> bool {
+        match action {
+            Action::Suspend => true,
+            Action::Count => self.counting.threshold == 0,
+            Action::Ignore => false,
+        }
+    }
+}
+
+/// How soft failures are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counting {
+    /// How many of them an address may have; the one that exceeds it suspends.
+    pub threshold: u32,
+    /// Those that are older no longer count; none, all count.
+    pub window: Option<Duration>,
+}
+
+impl Default for Counting {
+    fn default() -> Counting {
+        Counting {
+            threshold: 3,
+            window: None,
+        }
+    }
+}
+
+/// What a complaint leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Complaints {
+    /// It is logged.
+    #[default]
+    Ignore,
+    /// The address is suspended.
+    Suspend,
+}
+
+/// One failed recipient, why it failed, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Who failed, and what was said of it.
+    pub recipient: Recipient,
+    /// Why.
+    pub diagnosis: Diagnosis,
+    /// Whether the mail answers one that we sent to this address.
+    pub proof: Proof,
+}
 
 /// What is done about one mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +115,20 @@ pub enum Decision {
         /// Why it could not be handled.
         why: Unhandled,
     },
+}
+
+impl Decision {
+    /// The rulings, by the key of their address.
+    pub fn by_address(&self) -> HashMap<String, &Ruling> {
+        let rulings = match self {
+            Decision::Act { rulings, .. } => rulings.as_slice(),
+            Decision::Ignore { .. } | Decision::Quarantine { .. } => &[],
+        };
+        rulings
+            .iter()
+            .map(|ruling| (ruling.address.key(), ruling))
+            .collect()
+    }
 }
 
 /// Why a mail could not be handled.
@@ -67,8 +161,8 @@ pub enum Unhandled {
 pub struct Ruling {
     /// Whom it is about.
     pub address: Address,
-    /// The diagnosis (and recipient) that decided, by its place in the report; none for a complaint.
-    pub diagnosis: Option<usize>,
+    /// What decided; none for a complaint.
+    pub finding: Option<Arc<Finding>>,
     /// What is done.
     pub action: Action,
     /// The sentence that says why, for people. Holds text from the mail.
@@ -106,27 +200,17 @@ pub struct Known<'a> {
     pub released: bool,
 }
 
-impl<'a> Known<'a> {
-    /// What the intake knows of a mail.
-    pub fn of(mail: &'a Mail) -> Known<'a> {
-        Known {
-            envelope_recipients: mail.envelope_recipients(),
-            released: mail.released,
-        }
-    }
-}
-
-/// Decides about a mail. `diagnoses` holds one for each recipient of the report, in their order.
+/// Decides about a mail whose report led to these findings.
 pub fn decide(
     report: &Report,
-    diagnoses: &[Diagnosis],
+    findings: &[Arc<Finding>],
     known: Known<'_>,
-    handler: &Handler,
+    policy: &Policy,
 ) -> Decision {
-    let platform = platform_of(report, known, handler);
+    let platform = platform_of(report, known, policy);
     let rulings = match report.kind {
-        Kind::Bounce => on_bounce(report, diagnoses, handler),
-        Kind::Feedback if handler.complaints == Complaints::Suspend => on_complaint(report),
+        Kind::Bounce => on_bounce(findings, policy),
+        Kind::Feedback if policy.complaints == Complaints::Suspend => on_complaint(report),
         Kind::None if report.envelope == Envelope::default() => {
             let why = Unhandled::Unreadable;
             return Decision::Quarantine { why };
@@ -149,9 +233,9 @@ pub fn decide(
         let why = Unhandled::UnknownPlatform(came_back_to);
         return Decision::Quarantine { why };
     };
-    let hard = |ruling: &&Ruling| ruling.action == Action::Suspend;
-    let suspensions = rulings.iter().filter(hard).count();
-    if let Some(why) = braked(suspensions, known.released, handler) {
+    let suspends = |ruling: &&Ruling| policy.suspends_at_once(ruling.action);
+    let suspensions = rulings.iter().filter(suspends).count();
+    if let Some(why) = braked(suspensions, known.released, policy.brake_per_mail) {
         return Decision::Quarantine { why };
     }
     Decision::Act {
@@ -162,26 +246,25 @@ pub fn decide(
 
 /// Why a mail that would suspend so many addresses is held, if it is. Nobody's mailing fails for dozens in one report; what
 /// a counter leads to is known by the ledger alone, which asks again.
-pub fn braked(suspensions: usize, released: bool, handler: &Handler) -> Option<Unhandled> {
-    let most = usize::try_from(handler.brake_per_mail).unwrap_or(usize::MAX);
+pub fn braked(suspensions: usize, released: bool, most: u32) -> Option<Unhandled> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
     (suspensions > most && !released).then_some(Unhandled::Brake { suspensions, most })
 }
 
 /// One ruling for each address; one that the mail reports both ways is hard.
-fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec<Ruling> {
-    let mut rulings: Vec<Ruling> = Vec::with_capacity(report.recipients.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(report.recipients.len());
-    for (recipient, (index, diagnosis)) in
-        report.recipients.iter().zip(diagnoses.iter().enumerate())
-    {
-        let (action, why) = weigh(diagnosis, handler.count_sender_faults);
+fn on_bounce(findings: &[Arc<Finding>], policy: &Policy) -> Vec<Ruling> {
+    let mut rulings: Vec<Ruling> = Vec::with_capacity(findings.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(findings.len());
+    for finding in findings {
+        let address = &finding.recipient.address;
+        let (action, why) = weigh(finding, policy);
         let ruling = Ruling {
-            address: recipient.address.clone(),
-            diagnosis: Some(index),
+            address: address.clone(),
+            finding: Some(finding.clone()),
             action,
             why,
         };
-        match places.entry(recipient.address.key()) {
+        match places.entry(address.key()) {
             Entry::Vacant(place) => {
                 place.insert(rulings.len());
                 rulings.push(ruling);
@@ -197,18 +280,31 @@ fn on_bounce(report: &Report, diagnoses: &[Diagnosis], handler: &Handler) -> Vec
     rulings
 }
 
-/// What a single diagnosis leads to (DESIGN 5), and the sentence that says why. Holds text from the mail.
-pub fn weigh(diagnosis: &Diagnosis, count_sender_faults: bool) -> (Action, String) {
+/// What a single diagnosis leads to (DESIGN 6), and the sentence that says why. Holds text from the mail.
+///
+/// A hard failure behind a forward only counts: the mailbox that we mailed took the mail, and other members of a list may live.
+pub fn weigh(finding: &Finding, policy: &Policy) -> (Action, String) {
+    let Finding {
+        recipient,
+        diagnosis,
+        ..
+    } = finding;
     let Diagnosis {
         reason, evidence, ..
     } = diagnosis;
     match (diagnosis.bounce_type, diagnosis.fault()) {
-        (BounceType::Hard, _) => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        (BounceType::Hard, _) => match recipient.behind_forward() {
+            Some(end) => (
+                Action::Count,
+                format!("hard, {reason}, but only of {end}, to whom it was forwarded: {evidence}"),
+            ),
+            None => (Action::Suspend, format!("hard, {reason}: {evidence}")),
+        },
         (BounceType::Delayed, _) => (
             Action::Ignore,
             format!("delayed, still being tried, {reason}: {evidence}"),
         ),
-        (BounceType::Soft, Fault::Sender) if !count_sender_faults => (
+        (BounceType::Soft, Fault::Sender) if !policy.count_sender_faults => (
             Action::Ignore,
             format!("soft, {reason}, which is the sender's fault and not counted: {evidence}"),
         ),
@@ -225,7 +321,7 @@ fn on_complaint(report: &Report) -> Vec<Ruling> {
         .take(MAX_RECIPIENTS)
         .map(|address| Ruling {
             address: address.clone(),
-            diagnosis: None,
+            finding: None,
             action: Action::Suspend,
             why: format!("complaint: {}", report.evidence),
         })
@@ -246,34 +342,6 @@ fn returned_to<'a>(report: &'a Report, known: Known<'a>) -> impl Iterator<Item =
 }
 
 /// The configured domain that a mail belongs to: of the first address that has one.
-fn platform_of<'a>(report: &Report, known: Known<'_>, handler: &'a Handler) -> Option<&'a str> {
-    returned_to(report, known)
-        .find_map(|address| configured_domain(address.domain(), &handler.domains))
-}
-
-/// `domain` itself, else its closest configured parent, down to the registrable domain (public suffix list):
-/// `mail.openhpi.de` belongs to `openhpi.de`, and nothing belongs to `de` or `co.uk`. The configured ones are in the form of
-/// [`ascii_domain`], `domain` may have any.
-pub fn configured_domain<'a, P>(
-    domain: &str,
-    configured: &'a BTreeMap<String, P>,
-) -> Option<&'a str> {
-    let find = |domain: &str| {
-        configured
-            .get_key_value(domain)
-            .map(|(key, _)| key.as_str())
-    };
-    let domain = ascii_domain(domain);
-    if let Some(exact) = find(&domain) {
-        return Some(exact);
-    }
-    let registrable = psl::domain_str(&domain)?;
-    let mut parent = &*domain;
-    while parent.len() > registrable.len() {
-        parent = &parent[parent.find('.')? + 1..];
-        if let Some(found) = find(parent) {
-            return Some(found);
-        }
-    }
-    None
+fn platform_of<'a>(report: &Report, known: Known<'_>, policy: &'a Policy) -> Option<&'a str> {
+    returned_to(report, known).find_map(|address| policy.platforms.closest(address.domain()))
 }

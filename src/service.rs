@@ -5,7 +5,6 @@
 
 use crate::archive::Archive;
 use crate::config::Handler;
-use crate::diagnosis::Rules;
 use crate::engine::{Engine, InFlight};
 use crate::intake::{Acknowledged, Intake};
 use crate::ledger::Ledger;
@@ -13,6 +12,7 @@ use crate::mail::{Delivery, Forget, Ticket};
 use crate::memory::MemoryBudget;
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::telemetry::{Blocks, Printing};
+use crate::verdict::Knowledge;
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -28,6 +28,9 @@ const INBOX: usize = 1024;
 /// Under load, the ledger forgets tickets along with the next mails. After this it does so without any.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How long mails that came before a stop may still be read. What is not read by then is given back.
+const READ_WITHIN: Duration = Duration::from_secs(4);
+
 /// A running engine and a running suspender.
 pub struct Service {
     /// For whoever has something to look up or to forget.
@@ -38,6 +41,7 @@ pub struct Service {
     acknowledged: Acknowledged,
     forgetting: JoinHandle<()>,
     suspender: JoinHandle<()>,
+    time_is_up: CancellationToken,
     stop: Stop,
     printing: Printing,
 }
@@ -59,7 +63,7 @@ impl Service {
     /// When the database or a platform's certificates can't be used, in words that say what to do.
     pub fn start(
         handler: Arc<Handler>,
-        rules: Rules,
+        knowledge: Knowledge,
         give_up: CancellationToken,
     ) -> anyhow::Result<Service> {
         let ledger = Ledger::open(&handler.dbfile)?;
@@ -79,9 +83,10 @@ impl Service {
             );
         }
         let (recording, is_recording) = watch::channel(true);
+        let time_is_up = CancellationToken::new();
         let engine = Engine {
             handler: handler.clone(),
-            rules: Arc::new(rules),
+            knowledge: Arc::new(knowledge),
             ledger: ledger.clone(),
             in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,
@@ -89,6 +94,7 @@ impl Service {
             blocks: blocks.clone(),
             recording,
             shutdown: give_up,
+            time_is_up: time_is_up.clone(),
         };
         let (schedule, clock) = (Schedule::default(), Clock::default());
         let suspender = Suspender::new(&handler, ledger.clone(), wake_up, blocks, schedule, clock)?;
@@ -106,9 +112,20 @@ impl Service {
             acknowledged,
             forgetting,
             suspender,
+            time_is_up,
             stop,
             printing,
         })
+    }
+
+    /// Once `shutdown` is cancelled, what waits to be read has some seconds to be; then it is given back.
+    pub fn read_on_for_a_while_after(&self, shutdown: CancellationToken) {
+        let time_is_up = self.time_is_up.clone();
+        tokio::spawn(async move {
+            shutdown.cancelled().await;
+            tokio::time::sleep(READ_WITHIN).await;
+            time_is_up.cancel();
+        });
     }
 
     /// Where mails go in.

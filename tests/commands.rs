@@ -201,17 +201,22 @@ fn what_a_killed_service_had_claimed_is_posted_by_another_within_the_lease() {
     queue.publish((0..COUNT).map(|n| hard_bounce(&format!("n{n}@example.org"), n)));
     queue.wait_until_empty();
     let claimed = platform.wait_for_posts(Schedule::default().at_once);
-    // It lives, has claimed what it could, and waits for answers: nothing of that is posted by another.
+    // Those hang on; who asks from now on is answered. Otherwise the other's first requests could hang as well, for what the first
+    // has not claimed yet is anybody's.
+    platform.answer(accept);
     let other = Daemon::start(&file, &["run"]);
     other.wait_for("Taking mails");
-    killed.kill();
-    let start = Instant::now();
-    platform.answer(accept);
     let all: Vec<String> = (0..COUNT)
         .map(|n| format!("/emails/n{n}%40example.org/suspend"))
         .collect();
+    let posted_by_the_other = || platform.posts().split_off(claimed.len());
+    // The first lives and waits for answers: nothing of that is posted by another.
+    let waiting = |path: &String| claimed.contains(path);
+    assert!(!posted_by_the_other().iter().any(waiting));
+    killed.kill();
+    let start = Instant::now();
     eventually("every suspension to be posted by the other", || {
-        let posts = platform.posts().split_off(claimed.len());
+        let posts = posted_by_the_other();
         all.iter().all(|path| posts.contains(path)).then_some(())
     });
     let taken = start.elapsed();

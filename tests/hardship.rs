@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use support::*;
@@ -149,6 +150,81 @@ fn a_mail_that_takes_for_ever_delays_no_other_and_ends_in_quarantine() {
     );
     let quarantined: u32 = configuration.quarantine().values().sum();
     assert_eq!(quarantined, 3);
+}
+
+/// systemd kills what has not ended in time, and an administrator does not wait.
+#[test]
+fn it_stops_within_ten_seconds_whatever_is_in_hand() {
+    let queue = Broker::shared().vhost("stop").durable_queue("mails");
+    let platform = Platform::start();
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path())
+        .platform("mydomain.de", &platform)
+        .section("smtp", &["listen: 127.0.0.1:0"])
+        .amqp(&queue);
+    let file = configuration.write();
+    let mut command = bouncedemails();
+    command.env("BOUNCEDEMAILS_SPIN_ON", "endless");
+    let daemon = Daemon::spawn(command.arg("--config").arg(&file).arg("run"));
+    let port = daemon.smtp_port();
+    queue.publish(bounces("before", 1));
+    platform.wait_for_all(&suspensions("before", 1));
+
+    // Another process holds the database; mails are in hand, more wait, some take for ever, and a client waits for its 250.
+    let other = rusqlite::Connection::open(configuration.database()).expect("a database");
+    other
+        .execute_batch("BEGIN IMMEDIATE")
+        .expect("nobody writes");
+    let client = hand_in(port, &hard_bounce("gone.client@example.org", 1));
+    let endless = |number| format!("Subject: endless {number}\r\n\r\n").into_bytes();
+    queue.publish((0..4).map(endless));
+    queue.publish(bounces("in.hand", 2_000));
+    daemon.wait_for("is locked by another process");
+    let told = Instant::now();
+    daemon.stop();
+    let took = told.elapsed();
+    println!("stopped after {took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let reply = client.join().expect("a client");
+    assert!(
+        reply.starts_with("451") || reply.starts_with("421"),
+        "{reply}"
+    );
+
+    // Nothing is lost, and nothing counts twice.
+    other.execute_batch("COMMIT").expect("it is ours");
+    let daemon = Daemon::start(&file, &["run"]);
+    platform.wait_for_all(&suspensions("in.hand", 2_000));
+    queue.wait_until_empty();
+    daemon.stop();
+    let history = configuration.history();
+    assert_eq!(history.len(), 2_001);
+    assert!(history.values().all(|count| *count == 1), "{history:?}");
+}
+
+/// A client that hands a mail in; the last reply it gets.
+fn hand_in(port: u16, mail: &[u8]) -> std::thread::JoinHandle<String> {
+    let content = String::from_utf8(mail.to_vec()).expect("ASCII");
+    std::thread::spawn(move || {
+        let stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        let mut replies = BufReader::new(&stream).lines().map_while(Result::ok);
+        let mut last = replies.next().expect("a greeting");
+        for command in [
+            "HELO client.example",
+            "MAIL FROM:<>",
+            "RCPT TO:<no-reply@mydomain.de>",
+            "DATA",
+        ] {
+            (&stream)
+                .write_all(format!("{command}\r\n").as_bytes())
+                .expect("it listens");
+            last = replies.next().expect("a reply");
+        }
+        (&stream)
+            .write_all(format!("{content}.\r\n").as_bytes())
+            .expect("it listens");
+        replies.next().unwrap_or(last)
+    })
 }
 
 /// Everything but RFC 3986's unreserved characters, encoded.

@@ -1,23 +1,21 @@
 //! What is decided about a mail, as DESIGN 5 has it.
 
 use bouncedemails::address::Address;
-use bouncedemails::config::Handler;
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
-use bouncedemails::policy::{Action, Decision, Known, Unhandled, decide};
+use bouncedemails::policy::{
+    Action, Complaints, Counting, Decision, Finding, Known, Policy, Unhandled, decide,
+};
 use bouncedemails::report::{self, Envelope, Kind, Original, Recipient, Report};
+use bouncedemails::trust::Proof;
+use std::sync::Arc;
 
-fn handler(more: &str) -> Handler {
-    serde_yaml::from_str(&format!(
-        "\
-dbfile: /tmp/never-opened.db
-domains:
-  openhpi.de: {{base_url: 'https://open.hpi.de/emails/{{address}}/suspend'}}
-  lists.hpi.de: {{base_url: 'https://lists.hpi.de/emails/{{address}}/suspend'}}
-  Bücher.de: {{base_url: 'https://books.example/{{address}}'}}
-  shop.co.uk: {{base_url: 'https://shop.co.uk/emails/{{address}}/suspend'}}
-{more}"
-    ))
-    .unwrap()
+/// The policy of a service for some platforms, with every default.
+fn policy() -> Policy {
+    let domains = ["openhpi.de", "lists.hpi.de", "Bücher.de", "shop.co.uk"];
+    Policy {
+        platforms: domains.into_iter().collect(),
+        ..Policy::default()
+    }
 }
 
 fn address(text: &str) -> Address {
@@ -49,13 +47,29 @@ fn diagnosis(reason: Reason) -> Diagnosis {
     }
 }
 
+/// The recipients of a report, each with its diagnosis.
+fn findings(report: &Report, diagnoses: &[Diagnosis]) -> Vec<Arc<Finding>> {
+    assert_eq!(report.recipients.len(), diagnoses.len());
+    let pairs = report.recipients.iter().zip(diagnoses);
+    pairs
+        .map(|(recipient, diagnosis)| {
+            Arc::new(Finding {
+                recipient: recipient.clone(),
+                diagnosis: diagnosis.clone(),
+                proof: Proof::UNPROVEN,
+            })
+        })
+        .collect()
+}
+
 /// The platform, and what is done about each address.
 fn decided(
     report: &Report,
     diagnoses: &[Diagnosis],
-    handler: &Handler,
+    policy: &Policy,
 ) -> (String, Vec<(String, Action)>) {
-    match decide(report, diagnoses, Known::default(), handler) {
+    let findings = findings(report, diagnoses);
+    match decide(report, &findings, Known::default(), policy) {
         Decision::Act { platform, rulings } => (
             platform,
             rulings
@@ -68,8 +82,8 @@ fn decided(
 }
 
 /// What is done about one recipient who failed for `reason`.
-fn action(reason: Reason, handler: &Handler) -> Action {
-    decided(&bounce(&["a@example.com"]), &[diagnosis(reason)], handler).1[0].1
+fn action(reason: Reason, policy: &Policy) -> Action {
+    decided(&bounce(&["a@example.com"]), &[diagnosis(reason)], policy).1[0].1
 }
 
 #[test]
@@ -80,35 +94,77 @@ fn hard_suspends_at_once() {
         Reason::HasMoved,
         Reason::NotAccept,
     ] {
-        assert_eq!(action(reason, &handler("")), Action::Suspend, "{reason}");
+        assert_eq!(action(reason, &policy()), Action::Suspend, "{reason}");
+    }
+}
+
+/// A dead mailbox `end`, to which mail to `mailed` was passed on.
+fn behind(mailed: &str, end: &str) -> Report {
+    let mut report = bounce(&[mailed]);
+    report.recipients[0].final_recipient = Some(address(end));
+    report
+}
+
+#[test]
+fn a_failure_behind_a_forward_only_counts() {
+    let unknown = [diagnosis(Reason::UserUnknown)];
+    let forwarded = behind("a@example.com", "b@example.org");
+    let findings = findings(&forwarded, &unknown);
+    let Decision::Act { rulings, .. } = decide(&forwarded, &findings, Known::default(), &policy())
+    else {
+        panic!("nothing is done");
+    };
+    assert_eq!(rulings[0].address.as_str(), "a@example.com");
+    assert_eq!(rulings[0].action, Action::Count);
+    let why = &rulings[0].why;
+    assert!(why.contains("only of b@example.org"), "{why}");
+    // Another name of the same mailbox is no forward.
+    for same in ["a@mx7.example.com", "a@example.onmicrosoft.com", "a@store"] {
+        let rulings = decided(&behind("a@example.com", same), &unknown, &policy()).1;
+        assert_eq!(rulings[0].1, Action::Suspend, "{same}");
     }
 }
 
 #[test]
+fn an_address_that_failed_itself_is_suspended_whatever_failed_behind_it() {
+    let mut report = bounce(&["a@example.com", "a@example.com"]);
+    report.recipients[0].final_recipient = Some(address("b@example.org"));
+    let both = [
+        diagnosis(Reason::UserUnknown),
+        diagnosis(Reason::UserUnknown),
+    ];
+    let rulings = decided(&report, &both, &policy()).1;
+    assert_eq!(rulings, [("a@example.com".to_owned(), Action::Suspend)]);
+}
+
+#[test]
 fn soft_counts_unless_it_is_our_own_fault() {
-    assert_eq!(action(Reason::MailboxFull, &handler("")), Action::Count);
-    assert_eq!(action(Reason::NetworkError, &handler("")), Action::Count);
-    assert_eq!(action(Reason::Blocked, &handler("")), Action::Ignore);
-    assert_eq!(action(Reason::SpamDetected, &handler("")), Action::Ignore);
+    assert_eq!(action(Reason::MailboxFull, &policy()), Action::Count);
+    assert_eq!(action(Reason::NetworkError, &policy()), Action::Count);
+    assert_eq!(action(Reason::Blocked, &policy()), Action::Ignore);
+    assert_eq!(action(Reason::SpamDetected, &policy()), Action::Ignore);
 }
 
 #[test]
 fn our_own_faults_count_when_it_is_configured() {
-    let handler = handler("count_sender_faults: true");
-    assert_eq!(action(Reason::Blocked, &handler), Action::Count);
+    let policy = Policy {
+        count_sender_faults: true,
+        ..policy()
+    };
+    assert_eq!(action(Reason::Blocked, &policy), Action::Count);
 }
 
 #[test]
 fn no_soft_reason_ever_suspends_at_once() {
+    let policy = Policy {
+        count_sender_faults: true,
+        ..policy()
+    };
     for reason in Reason::ALL
         .iter()
         .filter(|reason| reason.bounce_type() == BounceType::Soft)
     {
-        assert_ne!(
-            action(*reason, &handler("count_sender_faults: true")),
-            Action::Suspend,
-            "{reason}"
-        );
+        assert_ne!(action(*reason, &policy), Action::Suspend, "{reason}");
     }
 }
 
@@ -118,7 +174,7 @@ fn delayed_is_not_counted_whatever_the_reason() {
         bounce_type: BounceType::Delayed,
         ..diagnosis(Reason::UserUnknown)
     };
-    let (_, rulings) = decided(&bounce(&["a@example.com"]), &[delayed], &handler(""));
+    let (_, rulings) = decided(&bounce(&["a@example.com"]), &[delayed], &policy());
     assert_eq!(rulings[0].1, Action::Ignore);
 }
 
@@ -130,7 +186,7 @@ fn an_address_that_one_mail_reports_both_ways_is_hard_and_ruled_once() {
         diagnosis(Reason::MailboxFull),
         diagnosis(Reason::UserUnknown),
     ];
-    let (_, rulings) = decided(&report, &soft_then_hard, &handler(""));
+    let (_, rulings) = decided(&report, &soft_then_hard, &policy());
     assert_eq!(
         rulings,
         [
@@ -140,21 +196,31 @@ fn an_address_that_one_mail_reports_both_ways_is_hard_and_ruled_once() {
     );
     let mut hard_then_soft = soft_then_hard;
     hard_then_soft.reverse();
-    let (_, rulings) = decided(&report, &hard_then_soft, &handler(""));
+    let (_, rulings) = decided(&report, &hard_then_soft, &policy());
     assert_eq!(rulings[0], ("A@example.com".to_owned(), Action::Suspend));
 }
 
 #[test]
 fn the_sentence_names_type_reason_and_evidence() {
     let Decision::Act { rulings, .. } = decide(
-        &bounce(&["a@example.com"]),
-        &[diagnosis(Reason::UserUnknown)],
+        &bounce(&[]),
+        &findings(
+            &bounce(&["a@example.com"]),
+            &[diagnosis(Reason::UserUnknown)],
+        ),
         Known::default(),
-        &handler(""),
+        &policy(),
     ) else {
         panic!("it acts")
     };
     assert_eq!(rulings[0].why, "hard, userunknown: its words");
+}
+
+fn with_complaints(policy: Policy) -> Policy {
+    Policy {
+        complaints: Complaints::Suspend,
+        ..policy
+    }
 }
 
 #[test]
@@ -163,10 +229,10 @@ fn complaints_are_ignored_unless_configured() {
     complaint.kind = Kind::Feedback;
     complaint.complainants = vec![address("annoyed@example.com")];
     assert!(matches!(
-        decide(&complaint, &[], Known::default(), &handler("")),
+        decide(&complaint, &[], Known::default(), &policy()),
         Decision::Ignore { .. }
     ));
-    let (platform, rulings) = decided(&complaint, &[], &handler("complaints: suspend"));
+    let (platform, rulings) = decided(&complaint, &[], &with_complaints(policy()));
     assert_eq!(platform, "openhpi.de");
     assert_eq!(
         rulings,
@@ -184,7 +250,7 @@ fn replies_notices_and_other_mail_do_nothing() {
     ] {
         let mut mail = bounce(&[]);
         mail.kind = kind;
-        let decision = decide(&mail, &[], Known::default(), &handler(""));
+        let decision = decide(&mail, &[], Known::default(), &policy());
         assert!(
             matches!(
                 decision,
@@ -200,7 +266,7 @@ fn replies_notices_and_other_mail_do_nothing() {
 
 #[test]
 fn a_bounce_that_names_nobody_is_quarantined() {
-    let decision = decide(&bounce(&[]), &[], Known::default(), &handler(""));
+    let decision = decide(&bounce(&[]), &[], Known::default(), &policy());
     let why = Unhandled::NoRecipient(Kind::Bounce);
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -208,7 +274,7 @@ fn a_bounce_that_names_nobody_is_quarantined() {
 #[test]
 fn a_mail_without_any_header_is_quarantined() {
     let report = report::parse(b"\0\xff\xfe");
-    let decision = decide(&report, &[], Known::default(), &handler(""));
+    let decision = decide(&report, &[], Known::default(), &policy());
     let why = Unhandled::Unreadable;
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -221,12 +287,12 @@ fn platform(fill: impl FnOnce(&mut Report), envelope: &[&str]) -> Result<String,
     let envelope: Vec<Address> = envelope.iter().map(|text| address(text)).collect();
     match decide(
         &report,
-        &[diagnosis(Reason::UserUnknown)],
+        &findings(&report, &[diagnosis(Reason::UserUnknown)]),
         Known {
             envelope_recipients: &envelope,
             released: false,
         },
-        &handler(""),
+        &policy(),
     ) {
         Decision::Act { platform, .. } => Ok(platform),
         Decision::Quarantine { why } => Err(why),
@@ -335,7 +401,7 @@ fn the_original_is_the_last_place_to_look_for_the_platform() {
 }
 
 /// What is decided about a bounce of so many dead addresses, or so many complaints.
-fn many(kind: Kind, count: usize, released: bool, more: &str) -> Decision {
+fn many(kind: Kind, count: usize, released: bool, policy: &Policy) -> Decision {
     let addresses: Vec<String> = (0..count).map(|n| format!("gone{n}@example.com")).collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     let mut report = bounce(&addresses);
@@ -349,7 +415,7 @@ fn many(kind: Kind, count: usize, released: bool, more: &str) -> Decision {
         envelope_recipients: &[],
         released,
     };
-    decide(&report, &diagnoses, known, &handler(more))
+    decide(&report, &findings(&report, &diagnoses), known, policy)
 }
 
 #[test]
@@ -361,23 +427,49 @@ fn more_suspensions_than_one_mail_may_bring_are_held_until_a_person_releases_the
         Decision::Act { rulings, .. } => rulings.len(),
         other => panic!("{other:?}"),
     };
-    for (kind, keys) in [
-        (Kind::Bounce, ""),
-        (Kind::Feedback, "complaints: suspend\n"),
+    for (kind, policy) in [
+        (Kind::Bounce, policy()),
+        (Kind::Feedback, with_complaints(policy())),
     ] {
-        assert_eq!(acted_on(many(kind, 20, false, keys)), 20);
-        assert_eq!(many(kind, 21, false, keys), held(21, 20));
-        assert_eq!(acted_on(many(kind, 21, true, keys)), 21);
-        let narrow = format!("{keys}brake_per_mail: 2");
+        assert_eq!(acted_on(many(kind, 20, false, &policy)), 20);
+        assert_eq!(many(kind, 21, false, &policy), held(21, 20));
+        assert_eq!(acted_on(many(kind, 21, true, &policy)), 21);
+        let narrow = Policy {
+            brake_per_mail: 2,
+            ..policy
+        };
         assert_eq!(many(kind, 3, false, &narrow), held(3, 2));
     }
+}
+
+/// Whatever the counters say: with a threshold of 0 each soft failure suspends.
+#[test]
+fn soft_failures_that_suspend_at_once_are_held_as_hard_ones_are() {
+    let addresses: Vec<String> = (0..21).map(|n| format!("full{n}@example.com")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let report = bounce(&addresses);
+    let findings = findings(&report, &vec![diagnosis(Reason::MailboxFull); 21]);
+    let with_threshold = |threshold| Policy {
+        counting: Counting {
+            threshold,
+            ..Counting::default()
+        },
+        ..policy()
+    };
+    let decided = |policy| decide(&report, &findings, Known::default(), &policy);
+    let why = Unhandled::Brake {
+        suspensions: 21,
+        most: 20,
+    };
+    assert_eq!(decided(with_threshold(0)), Decision::Quarantine { why });
+    assert!(matches!(decided(with_threshold(1)), Decision::Act { .. }));
 }
 
 #[test]
 fn one_address_by_many_names_is_one_suspension() {
     let report = bounce(&["a@example.com"; 50]);
     let diagnoses = vec![diagnosis(Reason::UserUnknown); 50];
-    let (_, rulings) = decided(&report, &diagnoses, &handler(""));
+    let (_, rulings) = decided(&report, &diagnoses, &policy());
     assert_eq!(rulings.len(), 1);
 }
 

@@ -5,25 +5,27 @@
 #[path = "../cost.rs"]
 mod cost;
 
-use bouncedemails::cli::verdict::Verdict;
-use bouncedemails::diagnosis::Rules;
+use bouncedemails::policy::{Known, Policy};
 use bouncedemails::report::{self, Kind, limits::MAX_RECIPIENTS};
+use bouncedemails::verdict::{Knowledge, Verdict};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static RULES: LazyLock<Rules> = LazyLock::new(|| {
+static KNOWLEDGE: LazyLock<Knowledge> = LazyLock::new(|| {
     report::prepare();
-    Rules::builtin()
+    Knowledge::builtin()
 });
 
 fuzz_target!(|raw: &[u8]| {
-    let rules = &*RULES;
-    let verdict = cost::bounded(raw.len(), || Verdict::of(raw, rules));
+    let (knowledge, policy) = (&*KNOWLEDGE, Policy::default());
+    let verdict = cost::bounded(raw.len(), || {
+        Verdict::of(raw, Known::default(), knowledge, &policy)
+    });
     let report = &verdict.report;
-    assert!(report.kind == Kind::Bounce || report.recipients.is_empty());
+    assert!(report.kind == Kind::Bounce || verdict.findings.is_empty());
     assert!(report.kind == Kind::Feedback || report.complainants.is_empty());
-    assert!(report.recipients.len() <= MAX_RECIPIENTS);
-    let line = verdict.json_line("fuzz").expect("a verdict has a JSON form");
+    assert!(verdict.findings.len() <= MAX_RECIPIENTS);
+    let line = verdict.json_line("fuzz", Some(&policy)).expect("a verdict has a JSON form");
     let line = line.strip_suffix('\n').expect("a line has an end");
     assert!(!line.contains(char::is_control));
 });

@@ -1,7 +1,8 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Complaints, Config, Smtp};
+use crate::config::{Amqp, Config, Smtp};
+use crate::policy::Complaints;
 use crate::smtp::Listen;
 use anyhow::Context;
 use bytesize::ByteSize;

@@ -2,28 +2,36 @@
 
 mod for_people;
 
-use super::verdict::Verdict;
-use crate::diagnosis::Rules;
+use super::Common;
 use crate::intake::files;
+use crate::policy::Known;
 use crate::printable::Printable;
+use crate::verdict::{Knowledge, Verdict};
 use anyhow::Context;
 use rayon::prelude::*;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Says of each mail what it is, who failed and why; no configuration, no side effect
+/// Says of each mail what it is, who failed and why; with --config, what this service would do. No side effect
 #[derive(clap::Args)]
 #[command(after_help = "\
+Without --config no configuration is looked for: what is said holds for every service with default settings. With it, the platform, the
+rules and the policy are those of the configuration; counters are not looked at.
 A folder is read with all that is below it; mboxes and Maildirs are taken apart. Exit status 1 where something could not be read.
 
 Examples:
   bouncedemails classify bounce.eml
+  bouncedemails --config config.yml classify bounce.eml             what this service would do
+  bouncedemails classify --rules my-rules.toml bounces/             what rules of your own would change
   bouncedemails classify --json ~no-reply/Maildir | jq 'select(.kind == \"bounce\")'")]
 pub(super) struct Args {
     /// One JSON object a line for each mail
     #[arg(long)]
     json: bool,
+    /// Rules that go in front of those of the program, in place of the configuration's `handler.rules`
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Mails, mboxes, Maildirs, or folders of them; `-` is standard input
     #[arg(value_name = "FILE|DIR", default_value = "-")]
     paths: Vec<PathBuf>,
@@ -33,13 +41,25 @@ pub(super) struct Args {
 const BATCH: usize = 1_000;
 const BATCH_BYTES: usize = 32 * 1024 * 1024;
 
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let rules = Rules::builtin();
+pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
+    let handler = match common.config {
+        Some(_) => Some(common.load()?.config.handler),
+        None => None,
+    };
+    let knowledge = match (&args.rules, &handler) {
+        (Some(file), _) => Knowledge {
+            rules: super::rules(file)?,
+        },
+        (None, Some(handler)) => super::knowledge(handler)?,
+        (None, None) => Knowledge::builtin(),
+    };
+    let configured = handler.map(|handler| handler.policy());
+    let policy = configured.clone().unwrap_or_default();
     let render = |name: &str, raw: &[u8]| {
-        let verdict = Verdict::of(raw, &rules);
+        let verdict = Verdict::of(raw, Known::default(), &knowledge, &policy);
         match args.json {
-            true => Ok(verdict.json_line(name)?),
-            false => Ok(for_people::render(name, &verdict)),
+            true => Ok(verdict.json_line(name, configured.as_ref())?),
+            false => Ok(for_people::render(name, &verdict, configured.as_ref())),
         }
     };
     let mut out = anstream::stdout().lock();

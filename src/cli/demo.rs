@@ -1,11 +1,11 @@
 //! `demo`: the pipeline on embedded defaults, to see it work.
 
 use crate::config::{Amqp, Handler};
-use crate::diagnosis::Rules;
 use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
+use crate::verdict::Knowledge;
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
@@ -122,7 +122,7 @@ Next: bouncedemails classify FILE says what it makes of a bounce of yours;
 /// Takes one mail through the whole pipeline, until the platform has answered.
 async fn handle(handler: &Arc<Handler>, delivery: Delivery) -> anyhow::Result<()> {
     let give_up = CancellationToken::new();
-    let service = Service::start(handler.clone(), Rules::builtin(), give_up)?;
+    let service = Service::start(handler.clone(), Knowledge::builtin(), give_up)?;
     if service.inbox().send(delivery).await.is_err() {
         anyhow::bail!("the engine has died");
     }

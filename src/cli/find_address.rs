@@ -92,7 +92,7 @@ fn shown(known: &Known, threshold: u32) -> String {
     let history = Table::new(
         "History",
         [
-            "TIME", "ADDRESS", "PLATFORM", "DONE", "WHY", "SAID", "MESSAGE", "FROM",
+            "TIME", "ADDRESS", "FINAL", "PLATFORM", "DONE", "WHY", "SAID", "MESSAGE", "FROM",
         ],
         known.bounces.iter().cloned().map(|row| {
             let done = match row.counter {
@@ -102,6 +102,7 @@ fn shown(known: &Known, threshold: u32) -> String {
             [
                 time(row.at),
                 row.address,
+                row.final_recipient,
                 row.platform,
                 done,
                 row.evidence,

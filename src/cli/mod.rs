@@ -14,14 +14,14 @@ mod run_smtpserver;
 mod set_permanent;
 mod stdin;
 mod table;
-pub mod verdict;
 
 use crate::config::{self, ConfigError, Handler, Loaded};
 use crate::diagnosis::Rules;
 use crate::telemetry::{self, Stream};
+use crate::verdict::Knowledge;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
@@ -99,7 +99,7 @@ pub fn main() -> ExitCode {
         Command::RunSmtpserver(args) => run_smtpserver::run(&args, &common),
         Command::Stdin(args) => stdin::run(&args, &common),
         Command::Import(args) => import::run(&args, &common),
-        Command::Classify(args) => classify::run(&args),
+        Command::Classify(args) => classify::run(&args, &common),
         Command::FindAddress(args) => find_address::run(&args, &common),
         Command::SetPermanentBouncedAddress(args) => set_permanent::run(&args, &common),
         Command::Reset(args) => reset::run(&args, &common),
@@ -127,17 +127,24 @@ fn runtime() -> anyhow::Result<Runtime> {
     Runtime::new().context("the system gives no threads to run on")
 }
 
-/// What is known of the words of mail systems, with the user's own knowledge in front.
-fn rules(handler: &Handler) -> Result<Rules, ConfigError> {
-    let Some(file) = &handler.rules else {
-        return Ok(Rules::builtin());
+/// What is known of mail systems and their words, with the user's own rules in front.
+fn knowledge(handler: &Handler) -> Result<Knowledge, ConfigError> {
+    let rules = match &handler.rules {
+        Some(file) => rules(file)?,
+        None => Rules::builtin(),
     };
-    let text = std::fs::read_to_string(file).map_err(|error| ConfigError::Unreadable {
-        file: file.clone(),
-        error,
-    })?;
+    Ok(Knowledge { rules })
+}
+
+/// A user's own rules, with those of the program behind.
+fn rules(file: &Path) -> Result<Rules, ConfigError> {
+    let file = file.to_owned();
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => return Err(ConfigError::Unreadable { file, error }),
+    };
     Rules::with_user_rules(&text).map_err(|fault| ConfigError::Wrong {
-        file: file.clone(),
+        file,
         line: Some(fault.line),
         message: fault.message,
     })

@@ -32,7 +32,7 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
 pub(super) fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     names_an_intake(loaded)?;
     smtp_settings(loaded, &memory(loaded))?;
-    super::rules(&loaded.config.handler)?;
+    super::knowledge(&loaded.config.handler)?;
     Ok(())
 }
 
@@ -77,7 +77,7 @@ async fn run_intakes(
         return Ok(ExitCode::from(super::EX_USAGE));
     }
     let handler = Arc::new(loaded.config.handler.clone());
-    let rules = super::rules(&handler)?;
+    let knowledge = super::knowledge(&handler)?;
     // Listens first: a port that is taken is said before anything runs.
     let smtp = match (smtp, handed_over) {
         (Some((_, settings)), Some(sockets)) => Some((sockets, settings)),
@@ -91,7 +91,8 @@ async fn run_intakes(
         ))?,
         (None, None) => None,
     };
-    let service = Service::start(handler.clone(), rules, shutdown.clone())?;
+    let service = Service::start(handler.clone(), knowledge, shutdown.clone())?;
+    service.read_on_for_a_while_after(shutdown.clone());
     let intake = service.intake(memory, shutdown);
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {

@@ -3,7 +3,6 @@
 use super::Common;
 use crate::address::Address;
 use crate::ledger::{ByHand, Claimant, Ledger, Settlement};
-use crate::policy::configured_domain;
 use crate::suspend::{self, Schedule};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -28,8 +27,10 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
     let address = &args.bounced_address;
     let domains = &handler.domains;
-    let found =
-        configured_domain(&args.domain, domains).and_then(|domain| domains.get_key_value(domain));
+    let platforms = handler.policy().platforms;
+    let found = platforms
+        .closest(&args.domain)
+        .and_then(|domain| domains.get_key_value(domain));
     let Some((domain, platform)) = found else {
         let configured: Vec<&str> = domains.keys().map(String::as_str).collect();
         anyhow::bail!(

@@ -49,12 +49,12 @@ pub(super) fn through(
     mails: impl Iterator<Item = anyhow::Result<Mail>>,
 ) -> anyhow::Result<Arc<Tally>> {
     let runtime = super::runtime()?;
-    let rules = super::rules(&handler)?;
+    let knowledge = super::knowledge(&handler)?;
     let give_up = CancellationToken::new();
     give_up.cancel();
     let service = {
         let _in_runtime = runtime.enter();
-        Service::start(Arc::new(handler), rules, give_up)?
+        Service::start(Arc::new(handler), knowledge, give_up)?
     };
     let intake = service.intake(intake::memory(0), CancellationToken::new());
     let tally = Arc::new(Tally::default());

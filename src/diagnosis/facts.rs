@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub code: Option<u16>,
     /// The refused command.
     pub command: Option<Command>,
-    /// The remote MTA, the reporting MTA, and the recipient's domain.
+    /// The remote MTA, the reporting MTA, and the domain of the final recipient.
     pub hosts: [&'a str; 3],
     /// Whether the codes contradict each other: without known words, none of them is to be believed.
     pub contradictory: bool,
@@ -33,6 +33,7 @@ impl<'a> Facts<'a> {
         let local = |address: &Address| normalise::folded(address.local_part());
         let own: Vec<String> = [
             Some(&recipient.address),
+            recipient.final_recipient.as_ref(),
             recipient.original_recipient.as_ref(),
         ]
         .into_iter()
@@ -47,7 +48,11 @@ impl<'a> Facts<'a> {
         facts.hosts = [
             host(recipient.remote_mta.as_deref()),
             host(recipient.reporting_mta.as_deref()),
-            recipient.address.domain(),
+            recipient
+                .final_recipient
+                .as_ref()
+                .unwrap_or(&recipient.address)
+                .domain(),
         ];
         facts.contradictory = contradict([said, recipient.status], facts.code);
         facts

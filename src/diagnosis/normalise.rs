@@ -19,7 +19,8 @@ pub(super) struct Words {
     names: Vec<Range<usize>>,
     /// Where an `@` stands for an address that is not the recipient's.
     strangers: Vec<usize>,
-    /// Whether a stranger's address stands where a reply names its recipient: behind the codes, `550 5.1.1 <a@example.com>`.
+    /// Whether a stranger's address stands where a reply names its recipient: behind the codes, `550 5.1.1 <a@example.com>`,
+    /// or in front of the first, `<a@example.com>: 550`.
     pub about_stranger: bool,
 }
 
@@ -33,6 +34,7 @@ impl Words {
             ..Words::default()
         };
         let mut rest = &*text;
+        let mut is_answered = false;
         while let Some(at) = rest.find('@') {
             let local = local_length(&rest[..at]);
             let domain = domain_length(&rest[at + 1..]);
@@ -44,9 +46,11 @@ impl Words {
                 _ => (before, after),
             };
             words.text.push_str(before);
+            let leads_reply = is_address && !is_answered && starts_with_reply(after);
+            is_answered |= leads_reply;
             if !is_own {
                 let leads = words.strangers.is_empty() && is_reply_prefix(&words.text);
-                words.about_stranger |= leads;
+                words.about_stranger |= leads || leads_reply;
                 words.strangers.push(words.text.len());
             }
             words.text.push('@');
@@ -160,6 +164,14 @@ fn is_one_of(before: &str, local: usize, own: &[String]) -> bool {
 fn is_reply_prefix(text: &str) -> bool {
     let is_code = |b: u8| b.is_ascii_digit() || b" .-#<('\"".contains(&b);
     text.bytes().all(is_code) && text.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Whether a text behind an address begins with a reply: `: 550 5.1.1 …`.
+fn starts_with_reply(after: &str) -> bool {
+    let reply = after.trim_start_matches([':', ' ']).as_bytes();
+    let is_code =
+        |code: &[u8]| matches!(code[0], b'4' | b'5') && code.iter().all(u8::is_ascii_digit);
+    reply.len() > 3 && is_code(&reply[..3]) && !reply[3].is_ascii_digit()
 }
 
 /// Where host names and URLs stand.

@@ -7,6 +7,7 @@ use super::concepts::{Found, Set};
 use super::facts::Facts;
 use super::normalise::Words;
 use super::reason::{BounceType, Fault, Reason};
+use crate::address::is_or_below;
 use crate::smtp_reply::Command;
 use regex::Regex;
 
@@ -90,20 +91,11 @@ impl Rule {
             facts
                 .hosts
                 .iter()
-                .any(|host| self.receivers.iter().any(|d| is_within(host, d))),
+                .any(|host| self.receivers.iter().any(|d| is_or_below(host, d))),
         ) && self
             .pattern
             .as_ref()
             .is_none_or(|pattern| pattern.is_match(&words.text))
             && (self.near.is_empty() || concepts.has(&self.near, self.without))
     }
-}
-
-/// Whether a host is a domain or lies within it.
-fn is_within(host: &str, domain: &str) -> bool {
-    let Some(start) = host.len().checked_sub(domain.len()) else {
-        return false;
-    };
-    let (front, end) = host.as_bytes().split_at(start);
-    end.eq_ignore_ascii_case(domain.as_bytes()) && matches!(front.last(), None | Some(b'.'))
 }

@@ -2,6 +2,7 @@
 
 use crate::ledger::Entry;
 use crate::mail::Mail;
+use crate::policy::Decision;
 use std::iter::Sum;
 use std::ops::{AddAssign, SubAssign};
 
@@ -26,9 +27,10 @@ impl Load {
 
     /// What a mail costs that was read.
     pub fn of(entry: &Entry) -> Load {
-        let named =
-            |report: &crate::report::Report| report.recipients.len() + report.complainants.len();
-        let rows = entry.report.as_ref().map_or(0, named);
+        let rows = match &entry.decision {
+            Decision::Act { rulings, .. } => rulings.len(),
+            Decision::Ignore { .. } | Decision::Quarantine { .. } => 0,
+        };
         Load {
             rows,
             ..Load::unread(&entry.mail)

@@ -1,10 +1,11 @@
 //! Reading mails: in parallel, each for a bounded time, the large ones apart from the small ones.
 //!
-//! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, and a small
-//! mail never waits for one. Where a mail takes long all the same, another thread takes the place of the one that reads it. One that takes
-//! more time than any mail should is given up, and goes to quarantine. What is read is taken out in batches, in the order in which reading ended.
+//! Time to read grows with size, so a mail that takes long is nearly always a large one: those have threads of their own, which leave the
+//! processors to all others, and a small mail never waits for one. Where a small mail takes long all the same, another thread takes the
+//! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine. What is read is taken
+//! out in batches, of each lane in the order in which reading began.
 
-use super::Load;
+use super::{Load, processor};
 use crate::ledger::Entry;
 use crate::mail::{Delivery, Mail, Receipt};
 use parking_lot::{Condvar, Mutex};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// From this size on a mail is a large one. Bounces are smaller, unless they return a whole original with attachments.
 const LARGE: usize = 128 * 1024;
@@ -23,8 +25,11 @@ const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } els
 /// How often it is looked how long the mails that are being read have taken. One that is being read for so long is slow.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// So many threads may be reading slow mails beside those that read the others.
-const MOST_SLOW: usize = 16;
+/// So many threads of each lane may be reading slow mails beside those that read the others. Large mails take much memory to read.
+const MOST_SLOW: [usize; 2] = [16, 2];
+
+/// How much less of the processors the threads get that read large mails, as nice(1) counts: a tenth of what others get.
+const NICE: i32 = 10;
 
 /// What may be read and not yet recorded.
 const MOST_WAITING: Load = Load {
@@ -66,6 +71,8 @@ struct Shared {
     /// Something is being read.
     begun: Condvar,
     reader: Box<dyn Reader>,
+    /// Once cancelled, what is not read is given back.
+    give_back: CancellationToken,
 }
 
 #[derive(Default)]
@@ -79,8 +86,10 @@ struct State {
     load: Load,
     /// Nothing more will come.
     closed: bool,
-    /// How many threads read slow mails, and have others in their place.
-    slow: usize,
+    /// What was not read was given back, and so is what comes after it.
+    gave_back: bool,
+    /// How many threads read slow mails, and have others in their place, by lane.
+    slow: [usize; 2],
     next: u64,
 }
 
@@ -103,13 +112,15 @@ enum Lane {
 }
 
 impl Readers {
-    /// Starts to read what comes out of an inbox, until every sender of it is gone.
+    /// Starts to read what comes out of an inbox, until every sender of it is gone. Once `give_back` is cancelled, whatever is not
+    /// read by then is given back to whoever handed it in.
     ///
     /// # Errors
     /// When the system gives no threads.
     pub fn start(
         mut inbox: mpsc::Receiver<Delivery>,
         reader: Box<dyn Reader>,
+        give_back: CancellationToken,
     ) -> std::io::Result<Readers> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -118,6 +129,7 @@ impl Readers {
             ready: Condvar::new(),
             begun: Condvar::new(),
             reader,
+            give_back,
         });
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         for lane in [Lane::Small, Lane::Large] {
@@ -226,6 +238,9 @@ impl Shared {
             _ => Lane::Large,
         };
         let mut state = self.state.lock();
+        if state.gave_back {
+            return;
+        }
         state.load += Load::unread(&delivery.mail);
         state.queues[lane as usize].push_back(delivery);
         self.work[lane as usize].notify_one();
@@ -246,6 +261,10 @@ impl Shared {
     /// The work of a thread: reads the mails of its lane until there are no more, or another thread has taken its place.
     fn read_all(&self, lane: Lane) {
         let thread = rustix::thread::gettid().as_raw_nonzero().get();
+        if lane == Lane::Large {
+            // What a system refuses here is no more than a courtesy to the others.
+            let _ = rustix::process::nice(NICE);
+        }
         while let Some((number, mail)) = self.begin(lane, thread) {
             let entry = self.reader.read(mail);
             let mut state = self.state.lock();
@@ -256,7 +275,7 @@ impl Shared {
                 self.ended(&mut state, (number, lane), entry, reading.delivery.receipt);
             }
             if replaced {
-                return state.slow -= 1;
+                return state.slow[lane as usize] -= 1;
             }
         }
     }
@@ -301,12 +320,28 @@ impl Shared {
         self.ready.notify_one();
     }
 
+    /// Gives back what waits and what is being read. The threads that read it find that out when they are done.
+    fn give_back(&self, state: &mut State) {
+        state.gave_back = true;
+        let waiting = state.queues.iter_mut().flat_map(std::mem::take);
+        let mut unread: Vec<Delivery> = waiting.collect();
+        for (_, reading) in state.reading.drain() {
+            state.slow[reading.lane as usize] += usize::from(!reading.replaced);
+            unread.push(reading.delivery);
+        }
+        for delivery in &unread {
+            state.load -= Load::unread(&delivery.mail);
+        }
+        self.room.notify_one();
+        self.ready.notify_all();
+    }
+
     /// Puts other threads in the place of those that read slow mails, and gives up mails that take too long.
     fn watch(self: &Arc<Self>) {
         loop {
             let mut state = self.state.lock();
             while state.reading.is_empty() {
-                if state.closed {
+                if state.is_finished() {
                     return;
                 }
                 self.begun.wait(&mut state);
@@ -315,16 +350,21 @@ impl Shared {
             std::thread::sleep(LOOK);
             let mut state = self.state.lock();
             let state = &mut *state;
+            if self.give_back.is_cancelled() {
+                self.give_back(state);
+            }
             let mut too_slow = Vec::new();
             for (number, reading) in &mut state.reading {
                 if reading.since.elapsed() < LOOK {
                     continue;
                 }
+                let slow = &mut state.slow[reading.lane as usize];
                 if !reading.replaced
-                    && state.slow < MOST_SLOW
+                    && *slow < MOST_SLOW[reading.lane as usize]
+                    && reading.is_to_be_replaced()
                     && self.start_thread(reading.lane).is_ok()
                 {
-                    state.slow += 1;
+                    *slow += 1;
                     reading.replaced = true;
                 }
                 if reading.replaced && reading.is_too_slow() {
@@ -346,10 +386,15 @@ impl Shared {
 }
 
 impl Reading {
+    /// Whether the mails behind it should not wait for its end: small ones that it delays, large ones that it would block.
+    fn is_to_be_replaced(&mut self) -> bool {
+        self.lane == Lane::Small || self.is_too_slow()
+    }
+
     /// Whether reading has taken more than its share of a processor. What it had to wait for one, as on a busy machine, is not its
     /// fault, nor that the machine was asleep.
     fn is_too_slow(&mut self) -> bool {
-        let Some(has) = time_of_processor(self.thread) else {
+        let Some(has) = processor::time_of(self.thread) else {
             return self.since.elapsed() > 10 * BUDGET;
         };
         has.saturating_sub(*self.had.get_or_insert(has)) > BUDGET
@@ -361,20 +406,6 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<(
         .name(name.to_owned())
         .spawn(work)
         .map(drop)
-}
-
-/// How much time of a processor a thread of this process has had: `utime` and `stime` of proc_pid_stat(5), in hundredths of a second.
-fn time_of_processor(thread: i32) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
-    // The name of the thread, in parentheses, may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<u64>);
-    let ticks: u64 = ticks.sum::<Result<u64, _>>().ok()?;
-    Some(Duration::from_millis(10 * ticks))
 }
 
 #[cfg(test)]
@@ -407,7 +438,6 @@ mod tests {
             Entry {
                 mail,
                 report: None,
-                diagnoses: Vec::new(),
                 decision,
             }
         }
@@ -427,7 +457,12 @@ mod tests {
                 .try_send(Delivery { mail, receipt })
                 .expect("there is room");
         }
-        Readers::start(mails, Box::new(gate.clone())).expect("threads")
+        start(mails, gate)
+    }
+
+    fn start(mails: mpsc::Receiver<Delivery>, gate: &Gate) -> Readers {
+        let never = CancellationToken::new();
+        Readers::start(mails, Box::new(gate.clone()), never).expect("threads")
     }
 
     fn sizes(batch: Option<Vec<Read>>) -> Vec<usize> {
@@ -480,7 +515,7 @@ mod tests {
         let gate = Gate::default();
         let most = MOST_WAITING.bytes / LARGE;
         let (inbox, mails) = mpsc::channel(1);
-        let readers = Readers::start(mails, Box::new(gate.clone())).expect("threads");
+        let readers = start(mails, &gate);
         let send = std::thread::spawn(move || {
             for _ in 0..2 * most {
                 let mail = Mail::new(Source::Stdin, vec![b'x'; LARGE]);
@@ -505,13 +540,34 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_thread_is_that_of_its_processor() {
-        let thread = rustix::thread::gettid().as_raw_nonzero().get();
-        let before = time_of_processor(thread).expect("Linux says so");
-        let begun = Instant::now();
-        while time_of_processor(thread) <= Some(before + Duration::from_millis(50)) {
-            assert!(begun.elapsed() < Duration::from_secs(60));
+    fn what_is_not_read_when_time_is_up_is_given_back() {
+        let gate = Gate::default();
+        let (returned, given_back) = std::sync::mpsc::channel();
+        let (inbox, mails) = mpsc::channel(100);
+        let delivery = |size| {
+            let mail = Mail::new(Source::Stdin, vec![b'x'; size]);
+            let returned = returned.clone();
+            let receipt = Receipt::new(move |_| returned.send(size).expect("it is awaited"));
+            Delivery { mail, receipt }
+        };
+        for size in [1, LARGE, LARGE, LARGE, LARGE] {
+            inbox.try_send(delivery(size)).expect("there is room");
         }
-        assert_eq!(time_of_processor(-1), None);
+        let time_is_up = CancellationToken::new();
+        let readers = Readers::start(mails, Box::new(gate.clone()), time_is_up.clone());
+        let readers = readers.expect("threads");
+        let batch = readers.next_batch(FEW);
+        assert_eq!(batch.as_ref().map(Vec::len), Some(1), "the small one");
+        time_is_up.cancel();
+        let next_back = || given_back.recv_timeout(Duration::from_secs(60));
+        for _ in 0..4 {
+            assert_eq!(next_back(), Ok(LARGE));
+        }
+        // What comes later finds that the threads which read at that time have ended.
+        gate.open();
+        inbox.try_send(delivery(LARGE)).expect("there is room");
+        assert_eq!(next_back(), Ok(LARGE));
+        drop(inbox);
+        assert!(readers.next_batch(FEW).is_none(), "nothing else is read");
     }
 }

@@ -19,7 +19,7 @@ pub async fn run(listener: Listener, settings: Settings, handler: &Handler, inta
     smtp::provide_descriptors(settings.max_connections);
     tracing::info!("Mail is taken at {listener}.");
     let shutdown = intake.shutdown.clone();
-    let backend = EngineBackend::new(handler.domains.clone(), intake, SETTLED_WITHIN);
+    let backend = EngineBackend::new(handler.policy().platforms, intake, SETTLED_WITHIN);
     smtp::serve(listener, settings, backend, shutdown).await;
 }
 

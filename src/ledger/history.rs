@@ -21,6 +21,8 @@ pub(super) struct Bounce<'a> {
     /// The row of its mail; none if there was no mail.
     pub mail: Option<i64>,
     pub address: &'a Address,
+    /// Who failed in the end, if the mail was passed on.
+    pub final_recipient: Option<&'a Address>,
     pub platform: &'a str,
     pub cause: &'a Cause,
     pub reply_code: Option<u16>,
@@ -113,13 +115,16 @@ impl<'a> History<'a> {
         let (evidence, source) = (bounded(bounce.evidence), bounded(bounce.source));
         let texts = [&diagnostic, &message_id].into_iter().flatten();
         let texts = texts.chain([&evidence, &source]).map(|text| text.len());
-        self.advance(texts.sum::<usize>() + address.len() + key.len());
+        let end = bounce.final_recipient.map(Address::as_str);
+        let addresses = address.len() + key.len() + end.map_or(0, str::len);
+        self.advance(texts.sum::<usize>() + addresses);
         self.tx
             .prepare_cached(
                 "INSERT INTO bounces
                      (at, mail, bounced_address, address_key, domain, type, reason, status, reply_code, diagnostic,
-                      message_id, evidence, source, action, counter, suspension, position)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      message_id, evidence, source, action, counter, suspension, position,
+                      final_recipient)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 self.now,
@@ -139,6 +144,7 @@ impl<'a> History<'a> {
                 counter,
                 suspension,
                 self.position,
+                end,
             ])?;
         Ok(())
     }

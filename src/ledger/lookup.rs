@@ -71,6 +71,8 @@ pub struct Bounce {
     pub at: SystemTime,
     /// Whom it is about.
     pub address: String,
+    /// Who failed in the end, where the mail was passed on; else empty.
+    pub final_recipient: String,
     /// The configured domain of the platform.
     pub platform: String,
     /// What was done: `suspend`, `join` (one was pending), `count` or `note`.
@@ -137,7 +139,7 @@ impl Ledger {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT at, bounced_address, domain, action, counter, evidence, diagnostic, message_id, source
+                    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source
                      FROM bounces WHERE mail = ? ORDER BY id",
                 )?
                 .query_map([mail], bounce)?
@@ -188,8 +190,8 @@ const SUSPENSIONS: &str =
     "SELECT created, bounced_address, domain, state, attempts, due, answer FROM suspensions
     WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
 const BOUNCES: &str =
-    "SELECT at, bounced_address, domain, action, counter, evidence, diagnostic, message_id, source FROM bounces
-    WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
+    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source
+    FROM bounces WHERE instr(address_key, ?1) OR instr(lower(final_recipient), ?1) ORDER BY id DESC LIMIT ?2";
 
 /// The newest rows, the newest last.
 fn select<T>(
@@ -258,6 +260,7 @@ fn bounce(row: &Row) -> rusqlite::Result<Bounce> {
     Ok(Bounce {
         at: time(row.get("at")?),
         address: text(row, "bounced_address")?,
+        final_recipient: text(row, "final_recipient")?,
         platform: text(row, "domain")?,
         action: text(row, "action")?,
         counter: row.get("counter")?,

@@ -59,6 +59,7 @@ impl Ledger {
             let bounce = Bounce {
                 mail: None,
                 address,
+                final_recipient: None,
                 platform,
                 cause: &cause,
                 reply_code: None,

@@ -36,7 +36,6 @@ pub use quarantine::Quarantined;
 pub use store::Ledger;
 pub use suspensions::{Cause, Claimant, LONGEST_WAIT, Settlement, Suspension};
 
-use crate::diagnosis::Diagnosis;
 use crate::mail::{Mail, Ticket};
 use crate::policy::{Decision, Unhandled};
 use crate::report::Report;
@@ -46,10 +45,8 @@ use crate::report::Report;
 pub struct Entry {
     /// The mail.
     pub mail: Mail,
-    /// What it says; none if it was not parsed.
+    /// What it says, but for its recipients, of whom `decision` speaks; none if it was not parsed.
     pub report: Option<Report>,
-    /// One for each recipient of the report.
-    pub diagnoses: Vec<Diagnosis>,
     /// What is done about it.
     pub decision: Decision,
 }

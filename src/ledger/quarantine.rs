@@ -4,28 +4,10 @@ use super::text::{bounded, millis, time};
 use super::{Entry, Ledger, LedgerError};
 use crate::address::Address;
 use crate::config::Handler;
-use crate::report::limits::MAX_READ;
-use flate2::Compression;
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
-use std::io::{Read, Write};
+use std::io::Read;
 use std::time::SystemTime;
-
-/// A mail, compressed. What lies beyond [`MAX_READ`] is never read, and not kept.
-pub(super) struct Packed(Vec<u8>);
-
-impl Packed {
-    /// Compresses a mail.
-    pub fn of(entry: &Entry) -> Packed {
-        let raw = entry.mail.raw();
-        let raw = &raw[..raw.len().min(MAX_READ)];
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        // Writing into memory does not fail.
-        let packed = packer.write_all(raw).and_then(|()| packer.finish());
-        Packed(packed.unwrap_or_default())
-    }
-}
 
 /// Puts a mail, whose row of the history is `mail`, into quarantine; returns its number.
 pub(super) fn put(
@@ -33,11 +15,10 @@ pub(super) fn put(
     entry: &Entry,
     mail: i64,
     why: &str,
-    packed: Option<&Packed>,
     now: SystemTime,
 ) -> rusqlite::Result<i64> {
     let envelope = entry.report.as_ref().map(|report| &report.envelope);
-    let raw = packed.map_or(&[][..], |packed| &packed.0);
+    let raw = entry.mail.packed();
     let recipients: Vec<&str> = entry
         .mail
         .envelope_recipients()

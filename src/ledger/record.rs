@@ -2,7 +2,7 @@
 
 use super::counters::{self, Count};
 use super::history::{Bounce, History};
-use super::quarantine::{self, Packed};
+use super::quarantine;
 use super::suspensions::{self, Cause, Opened};
 use super::text::millis;
 use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, attempts, handled, prune};
@@ -10,7 +10,6 @@ use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
-use crate::report::Recipient;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
@@ -25,14 +24,11 @@ impl Ledger {
         handler: &Handler,
         now: SystemTime,
     ) -> Result<Vec<Recorded>, LedgerError> {
-        // Compressed before the database is locked.
-        let may_be_quarantined = |entry: &Entry| match &entry.decision {
-            Decision::Quarantine { .. } => true,
-            Decision::Act { rulings, .. } => may_be_held(entry, rulings, handler),
-            Decision::Ignore { .. } => false,
-        };
-        let pack = |entry: &Entry| may_be_quarantined(entry).then(|| Packed::of(entry));
-        let packed: Vec<Option<Packed>> = entries.iter().map(pack).collect();
+        // Before the database is locked, where that was not done by whoever read them.
+        let kept = entries
+            .iter()
+            .filter(|entry| entry.may_be_quarantined(handler.brake_per_mail));
+        kept.for_each(|entry| _ = entry.mail.packed());
         let (recorded, pruned) = self.write_and_forget(|tx| {
             let mut batch = Batch {
                 tx,
@@ -42,8 +38,7 @@ impl Ledger {
             };
             let recorded: Vec<Recorded> = entries
                 .iter()
-                .zip(&packed)
-                .map(|(entry, packed)| batch.record(entry, packed.as_ref()))
+                .map(|entry| batch.record(entry))
                 .collect::<rusqlite::Result<_>>()?;
             attempts::survived(tx, entries)?;
             let pruned = prune::prune(tx, handler, prune::most(entries), now)?;
@@ -51,6 +46,17 @@ impl Ledger {
         })?;
         pruned.say(handler, self.history_said());
         Ok(recorded)
+    }
+}
+
+impl Entry {
+    /// Whether recording it may put it into quarantine: then [`Mail::packed`](crate::mail::Mail::packed) is needed.
+    pub fn may_be_quarantined(&self, brake_per_mail: u32) -> bool {
+        match &self.decision {
+            Decision::Quarantine { .. } => true,
+            Decision::Act { rulings, .. } => may_be_held(self, rulings, brake_per_mail),
+            Decision::Ignore { .. } => false,
+        }
     }
 }
 
@@ -63,7 +69,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn record(&mut self, entry: &Entry, packed: Option<&Packed>) -> rusqlite::Result<Recorded> {
+    fn record(&mut self, entry: &Entry) -> rusqlite::Result<Recorded> {
         let (tx, now) = (self.tx, self.now);
         // The row of the mail is there already: another one would make of a broken connection a flood of mails.
         if entry.mail.repeat == Repeat::Possible
@@ -80,7 +86,7 @@ impl Batch<'_> {
         if let Some(why) = self.brake(entry)? {
             let said = why.to_string();
             let mail = self.history.mail(entry, &source, Some(&why))?;
-            let id = quarantine::put(tx, entry, mail, &said, packed, now)?;
+            let id = quarantine::put(tx, entry, mail, &said, now)?;
             let outcome = Outcome::Held { id, why };
             return Ok(Recorded { ticket, outcome });
         }
@@ -89,15 +95,17 @@ impl Batch<'_> {
             Decision::Act { platform, rulings } => {
                 let mut effects = Vec::with_capacity(rulings.len());
                 for ruling in rulings {
-                    let recipient = recipient(entry, ruling);
-                    let cause = cause(entry, ruling, recipient);
+                    let finding = ruling.finding.as_ref();
+                    let cause = cause(entry, ruling);
                     let effect = self.act(platform, ruling, &cause)?;
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
+                        final_recipient: finding
+                            .and_then(|finding| finding.recipient.final_recipient.as_ref()),
                         platform,
                         cause: &cause,
-                        reply_code: recipient.and_then(|recipient| recipient.reply_code),
+                        reply_code: finding.and_then(|finding| finding.recipient.reply_code),
                         evidence: &ruling.why,
                         source: &source,
                     };
@@ -109,7 +117,7 @@ impl Batch<'_> {
             Decision::Ignore { .. } => Outcome::Ignored,
             Decision::Quarantine { why } => {
                 let why = why.to_string();
-                Outcome::Quarantined(quarantine::put(tx, entry, mail, &why, packed, now)?)
+                Outcome::Quarantined(quarantine::put(tx, entry, mail, &why, now)?)
             }
         };
         Ok(Recorded { ticket, outcome })
@@ -120,7 +128,7 @@ impl Batch<'_> {
         let Decision::Act { platform, rulings } = &entry.decision else {
             return Ok(None);
         };
-        if !may_be_held(entry, rulings, self.handler) {
+        if !may_be_held(entry, rulings, self.handler.brake_per_mail) {
             return Ok(None);
         }
         let mut suspensions = 0;
@@ -139,7 +147,7 @@ impl Batch<'_> {
         Ok(policy::braked(
             suspensions,
             entry.mail.released,
-            self.handler,
+            self.handler.brake_per_mail,
         ))
     }
 
@@ -158,8 +166,8 @@ impl Batch<'_> {
 }
 
 /// Whether a mail names enough addresses for the brake, should all of them be suspended.
-fn may_be_held(entry: &Entry, rulings: &[Ruling], handler: &Handler) -> bool {
-    policy::braked(rulings.len(), entry.mail.released, handler).is_some()
+fn may_be_held(entry: &Entry, rulings: &[Ruling], brake_per_mail: u32) -> bool {
+    policy::braked(rulings.len(), entry.mail.released, brake_per_mail).is_some()
 }
 
 fn suspend(
@@ -178,23 +186,25 @@ fn suspend(
     Ok(effect)
 }
 
-/// The recipient of the report that a ruling is about; none for a complaint.
-fn recipient<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Recipient> {
-    entry.report.as_ref()?.recipients.get(ruling.diagnosis?)
-}
-
 /// Why a ruling was made, as it is stored.
-fn cause(entry: &Entry, ruling: &Ruling, recipient: Option<&Recipient>) -> Cause {
-    let diagnosis = ruling.diagnosis.and_then(|at| entry.diagnoses.get(at));
-    let report = entry.report.as_ref();
-    let complaint = || "complaint".to_owned();
+fn cause(entry: &Entry, ruling: &Ruling) -> Cause {
+    let original = entry.report.as_ref().map(|report| &report.original);
+    let message_id = original.and_then(|original| original.message_id.clone());
+    let Some(finding) = &ruling.finding else {
+        return Cause {
+            bounce_type: "complaint".to_owned(),
+            reason: "complaint".to_owned(),
+            status: None,
+            diagnostic: None,
+            message_id,
+        };
+    };
+    let diagnosis = &finding.diagnosis;
     Cause {
-        bounce_type: diagnosis.map_or_else(complaint, |d| d.bounce_type.to_string()),
-        reason: diagnosis.map_or_else(complaint, |d| d.reason.to_string()),
-        status: diagnosis
-            .and_then(|d| d.status)
-            .map(|status| status.to_string()),
-        diagnostic: recipient.and_then(|r| r.diagnostic.as_deref().map(str::to_owned)),
-        message_id: report.and_then(|report| report.original.message_id.clone()),
+        bounce_type: diagnosis.bounce_type.to_string(),
+        reason: diagnosis.reason.to_string(),
+        status: diagnosis.status.map(|status| status.to_string()),
+        diagnostic: finding.recipient.diagnostic.as_deref().map(str::to_owned),
+        message_id,
     }
 }

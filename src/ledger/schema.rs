@@ -11,7 +11,7 @@ use std::path::Path;
 type Migration = fn(&Transaction) -> rusqlite::Result<()>;
 
 /// In order; a database at `user_version` N has had the first N.
-const MIGRATIONS: [Migration; 3] = [first, second, claims];
+const MIGRATIONS: [Migration; 4] = [first, second, third, fourth];
 
 /// Brings a database to the newest schema in one transaction; refuses one that is newer still.
 pub(super) fn migrate(connection: &mut Connection, file: &Path) -> Result<(), LedgerError> {
@@ -63,20 +63,19 @@ fn second(tx: &Transaction) -> rusqlite::Result<()> {
     tx.execute_batch(include_str!("schema/second.sql"))
 }
 
-/// Who has claimed a suspension in order to post it; meanwhile `due` is when the claim ends.
-fn claims(tx: &Transaction) -> rusqlite::Result<()> {
-    tx.execute_batch(
-        "
-        ALTER TABLE suspensions ADD COLUMN claimant INTEGER;
-        CREATE INDEX suspensions_claimed ON suspensions (claimant) WHERE claimant IS NOT NULL;
-        ",
-    )
+fn third(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(include_str!("schema/third.sql"))
+}
+
+fn fourth(tx: &Transaction) -> rusqlite::Result<()> {
+    tx.execute_batch(include_str!("schema/fourth.sql"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rusqlite::types::Value;
+    use sha2::{Digest, Sha256};
 
     /// What a database of version 1 held, table by table; some of it written by hand, into columns that were not strict.
     const OF_VERSION_1: &str = "
@@ -171,6 +170,28 @@ mod tests {
         let new = schema(MIGRATIONS.len());
         for old in 1..MIGRATIONS.len() {
             assert_eq!(schema(old), new);
+        }
+    }
+
+    /// A database that has had a migration gets no second look at it: what is added there would be missing in it for ever.
+    #[test]
+    fn what_was_released_is_never_changed() {
+        let released = [
+            (
+                include_str!("schema/first.sql"),
+                "0e0c074f3860bf8183cea1d9ee8f2a539eb539b97966dd8257c21dd225809161",
+            ),
+            (
+                include_str!("schema/second.sql"),
+                "5406f9cc6a5fee8407f232c4f87a6cacca783c074689499942d9488e2e6fd7ed",
+            ),
+            (
+                include_str!("schema/third.sql"),
+                "05da768e8aff962ca5c0d82c753c0a84457516b52e2af6aee225b6edb7f34e45",
+            ),
+        ];
+        for (sql, digest) in released {
+            assert_eq!(format!("{:x}", Sha256::digest(sql)), digest, "{sql}");
         }
     }
 

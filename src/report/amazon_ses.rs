@@ -164,5 +164,6 @@ fn original(mail: Option<&Value>) -> Original {
         return_path: mail
             .and_then(|mail| mail.get("source")?.as_str())
             .and_then(|source| source.parse().ok()),
+        ..Original::default()
     }
 }

@@ -5,7 +5,7 @@ use super::mime::Header;
 use super::mime::Mail;
 use super::sender::Sender;
 use super::types::{Action, Kind, Original, Recipient, Report};
-use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mime, original};
+use super::{amazon_ses, auto_reply, dsn, feedback, free_text, mailed, mime, original};
 use crate::address::Address;
 use std::collections::HashSet;
 
@@ -24,12 +24,15 @@ fn classify_forwarded(
     forwards: usize,
     limits: &mut Vec<Limit>,
 ) {
-    let returned = mail.returned().map(mime::Part::bytes);
-    let header = returned
-        .as_ref()
-        .map(|bytes| Header::split(bytes.trim_ascii_start(), limits).0);
-    if let Some(header) = &header {
-        report.original = original::of(header);
+    let part = mail.returned();
+    let returned = part.map(mime::Part::bytes);
+    let mut header = None;
+    if let (Some(part), Some(bytes)) = (part, &returned) {
+        let bytes = bytes.trim_ascii_start();
+        let (fields, body) = Header::split(bytes, limits);
+        report.original = original::of(&fields);
+        report.original.returned = original::returned(bytes, body, part.is_closed(), mail.whole);
+        header = Some(fields);
     }
     if let Some(evidence) = feedback::evidence(mail) {
         report.complainants = feedback::complainants(mail, header.as_ref(), limits);
@@ -60,13 +63,13 @@ fn classify_forwarded(
             .and_then(|found| found.returned)
             .map(str::as_bytes);
         for raw in returned.as_deref().into_iter().chain(below) {
-            if forwarded(report, raw, forwards - 1, limits) {
+            if forwarded(report, raw, mail.whole, forwards - 1, limits) {
                 return;
             }
         }
     }
     match found {
-        Some(found) => by_text(report, found, limits),
+        Some(found) => by_text(report, found, mail.whole, limits),
         None => {
             if let Some(evidence) = auto_reply::evidence(mail) {
                 decide(report, Kind::AutoReply, evidence);
@@ -106,6 +109,7 @@ fn delivery_status(
         free_text::enrich(text, &mut found);
         report.recipients = found;
         without_ourselves(report);
+        mailed::find(report);
         decide(report, Kind::Bounce, evidence);
     }
     true
@@ -120,8 +124,14 @@ fn only_to(original: &Original) -> Option<&Address> {
 }
 
 /// Whether the mail that `raw` is says who failed: a report inside of a forward.
-fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<Limit>) -> bool {
-    let mail = Mail::read(raw.trim_ascii_start(), limits);
+fn forwarded(
+    report: &mut Report,
+    raw: &[u8],
+    whole: &[u8],
+    forwards: usize,
+    limits: &mut Vec<Limit>,
+) -> bool {
+    let mail = Mail::read(raw.trim_ascii_start(), whole, limits);
     if !dsn::is_in(&mail) && !Sender::of(&mail).is_mail_system() {
         return false;
     }
@@ -148,17 +158,22 @@ fn forwarded(report: &mut Report, raw: &[u8], forwards: usize, limits: &mut Vec<
     is_bounce
 }
 
-fn by_text(report: &mut Report, found: free_text::Found<'_>, limits: &mut Vec<Limit>) {
-    if let Some(returned) = found
-        .returned
-        .filter(|_| report.original == Original::default())
-    {
-        let (header, _) = Header::split(returned.trim_start().as_bytes(), limits);
+fn by_text(
+    report: &mut Report,
+    found: free_text::Found<'_>,
+    whole: &[u8],
+    limits: &mut Vec<Limit>,
+) {
+    if let Some(returned) = found.returned.filter(|_| report.original.says_nothing()) {
+        let bytes = returned.trim_start().as_bytes();
+        let (header, body) = Header::split(bytes, limits);
         report.original = original::of(&header);
+        report.original.returned = original::returned(bytes, body, false, whole);
     }
     decide(report, found.kind, found.evidence.clone());
     report.recipients.clone_from(&found.recipients);
     without_ourselves(report);
+    mailed::find(report);
     if report.recipients.is_empty() && found.certain {
         let addressee = only_addressee(report, &found);
         report.recipients.extend(addressee);
@@ -189,13 +204,6 @@ fn only_addressee(report: &Report, found: &free_text::Found<'_>) -> Option<Recip
     if let Some(only) = only_to(&report.original) {
         return Some(found.recipient(only.clone(), "To of the returned mail"));
     }
-    let verp = report.envelope.to.iter().find_map(|to| {
-        let (_, encoded) = to.local_part().split_once('+')?;
-        let (local, domain) = encoded.rsplit_once('=')?;
-        let is_domain = domain.contains('.');
-        is_domain
-            .then(|| format!("{local}@{domain}").parse().ok())
-            .flatten()
-    })?;
+    let verp = mailed::verp(&report.envelope.to)?;
     Some(found.recipient(verp, "the VERP return path in To"))
 }

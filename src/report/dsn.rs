@@ -73,7 +73,7 @@ pub(super) fn read(
         if !limits::has_room(named.recipients.len(), limits) {
             return;
         }
-        if is_unreadable(&group) {
+        if is_unreadable(&group) && !only_to.is_some_and(|only| is_meant(only, &group)) {
             named.unreadable = true;
         } else {
             named
@@ -99,6 +99,12 @@ fn is_unreadable(group: &[&Field<'_>]) -> bool {
     action(value("Action"), status) == Action::Failed
         && names.clone().any(|name| name == Written::Unreadable)
         && !names.any(|name| matches!(name, Written::Address(_)))
+}
+
+/// Whether a recipient goes by this address, without the quotes that it needs: `jo hn@example.com` for `"jo hn"@example.com`.
+fn is_meant(address: &Address, group: &[&Field<'_>]) -> bool {
+    let mut names = group.iter().filter(|field| names_recipient(field));
+    names.any(|field| address.is_meant_by(&decoded(&field.value)))
 }
 
 /// The fields of each recipient. A blank line ought to stand between recipients; some systems leave it out, and some
@@ -165,7 +171,10 @@ fn recipient(
         .or_else(|| Some((only_to?.clone(), "To of the returned mail")))?;
     let status = get("Status").and_then(leading_status);
     let action = action(get("Action"), status);
+    // Sendmail names the alias as final, and where it led to here.
+    let actual = address_in("X-Actual-Recipient").filter(|actual| *actual != address);
     let mut recipient = Recipient {
+        final_recipient: actual,
         original_recipient,
         action,
         status,
@@ -214,22 +223,12 @@ const ADDRESS_TYPES: [&str; 6] = ["rfc822", "utf-8", "smtp", "internet", "local"
 
 /// The address in `rfc822; user@example.com`. Some systems leave out the type, add brackets, a name or a comment.
 fn written(value: &str) -> Written {
-    let (kind, address) = match value.split_once(';') {
-        Some((kind, _)) if kind.trim().eq_ignore_ascii_case("x400") => return Written::Other,
-        Some((kind, address))
-            if ADDRESS_TYPES
-                .iter()
-                .any(|known| kind.trim().eq_ignore_ascii_case(known)) =>
-        {
-            (kind.trim(), address.trim())
-        }
-        _ => ("rfc822", value.trim()),
-    };
-    let decoded = if kind.eq_ignore_ascii_case("utf-8") || !address.contains('@') {
-        decoded_xtext(address)
-    } else {
-        address.replace("+2B", "+").replace("+3D", "=")
-    };
+    if let Some((kind, _)) = value.split_once(';')
+        && kind.trim().eq_ignore_ascii_case("x400")
+    {
+        return Written::Other;
+    }
+    let decoded = decoded(value);
     if !decoded.contains('@') {
         return Written::Other;
     }
@@ -248,6 +247,25 @@ fn written(value: &str) -> Written {
     match address::in_list(address).as_deref() {
         Some([only]) => Written::Address(only.clone()),
         _ => Written::Unreadable,
+    }
+}
+
+/// What stands behind the type of an address, decoded.
+fn decoded(value: &str) -> String {
+    let (kind, address) = match value.split_once(';') {
+        Some((kind, address))
+            if ADDRESS_TYPES
+                .iter()
+                .any(|known| kind.trim().eq_ignore_ascii_case(known)) =>
+        {
+            (kind.trim(), address.trim())
+        }
+        _ => ("rfc822", value.trim()),
+    };
+    if kind.eq_ignore_ascii_case("utf-8") || !address.contains('@') {
+        decoded_xtext(address)
+    } else {
+        address.replace("+2B", "+").replace("+3D", "=")
     }
 }
 

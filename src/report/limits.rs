@@ -39,6 +39,8 @@ pub const MAX_TEXT: usize = 2 * 1024 * 1024;
 pub const MAX_HEADER_FIELDS: usize = 1_000;
 /// How many bytes of one header are read.
 pub const MAX_HEADER_BYTES: usize = 256 * 1024;
+/// How many bytes of the header of a returned mail are kept: those of real mails have about five thousand.
+pub const MAX_RETURNED_HEADER: usize = 32 * 1024;
 /// How many MIME parts of a mail are read.
 pub const MAX_PARTS: usize = 1_000;
 /// How deep multipart bodies may be nested in each other.

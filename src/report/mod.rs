@@ -11,7 +11,8 @@
 //! - `free_text`: does it tell people, in one of the many ways in which mail systems do?
 //! - `auto_reply`: does a machine answer for somebody?
 //!
-//! `original` reads the header of the mail that came back.
+//! `original` reads the header of the mail that came back; with it `mailed` finds out whom we had mailed where somebody else
+//! failed in the end.
 
 mod amazon_ses;
 mod auto_reply;
@@ -23,6 +24,7 @@ mod feedback;
 mod fields;
 mod free_text;
 pub mod limits;
+mod mailed;
 mod mime;
 mod original;
 mod phrases;
@@ -30,7 +32,7 @@ mod sender;
 mod types;
 
 pub use limits::Limit;
-pub use types::{Action, Envelope, Kind, Original, Recipient, Report};
+pub use types::{Action, Envelope, Kind, Original, Recipient, Report, Returned};
 
 use mime::Mail;
 
@@ -68,7 +70,7 @@ pub fn prepare() {
 pub fn parse(raw: &[u8]) -> Report {
     let mut limits = Vec::new();
     let readable = limits::readable(raw, &mut limits);
-    let mail = Mail::read(&readable, &mut limits);
+    let mail = Mail::read(&readable, raw, &mut limits);
     let mut report = Report {
         kind: Kind::None,
         evidence: "nothing in it is known".to_owned(),

@@ -1,10 +1,11 @@
 //! What a [`Report`] is made of: the words of DESIGN 4 as types.
 
 use super::limits::Limit;
-use crate::address::Address;
+use crate::address::{Address, is_one_organisation};
 use crate::smtp_reply::{Command, Status};
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a mail says.
@@ -78,9 +79,12 @@ pub struct Envelope {
 /// A mail may name thousands, and say the same of all of them: texts are shared, so that their size is not multiplied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient {
-    /// The address that failed (`Final-Recipient`, RFC 3464 section 2.3.2, or as the text names it).
+    /// The mailed address, which is the one that is judged.
     pub address: Address,
-    /// The address it was sent to before forwarding, where the report gives one (`Original-Recipient`, section 2.3.1).
+    /// The address that failed in the end, where it is another (`Final-Recipient`, RFC 3464 section 2.3.2, or as the text
+    /// names it).
+    pub final_recipient: Option<Address>,
+    /// The address that it was sent to before, as the report says (`Original-Recipient`, section 2.3.1).
     pub original_recipient: Option<Address>,
     /// What became of it (`Action`, section 2.3.3).
     pub action: Action,
@@ -106,6 +110,7 @@ impl Recipient {
     pub fn new(address: Address, source: impl Into<Arc<str>>) -> Recipient {
         Recipient {
             address,
+            final_recipient: None,
             original_recipient: None,
             action: Action::Failed,
             status: None,
@@ -116,6 +121,12 @@ impl Recipient {
             remote_mta: None,
             source: source.into(),
         }
+    }
+
+    /// The address of somebody else, to whom the mailbox that we mailed passed the mail on, and who did not get it.
+    pub fn behind_forward(&self) -> Option<&Address> {
+        let end = self.final_recipient.as_ref()?;
+        (!is_one_organisation(self.address.domain(), end.domain())).then_some(end)
     }
 }
 
@@ -144,9 +155,45 @@ pub struct Original {
     pub from: Option<Address>,
     /// The addresses in `To`.
     pub to: Vec<Address>,
+    /// The addresses in `Cc`.
+    #[serde(skip)]
+    pub cc: Vec<Address>,
     /// `Subject`, decoded.
     pub subject: Option<String>,
     /// The envelope sender (`Return-Path`), where the returned headers have it.
     #[serde(skip)]
     pub return_path: Option<Address>,
+    /// For whom the first mail server that says so took the mail (`Received: … for <…>`), else to whom the first one
+    /// delivered it (`Delivered-To`).
+    #[serde(skip)]
+    pub first_receiver: Option<Address>,
+    /// Its bytes, for [`crate::trust`] to look for a signature in.
+    #[serde(skip)]
+    pub returned: Returned,
+}
+
+impl Original {
+    /// Whether nothing is known of it but bytes.
+    pub(super) fn says_nothing(&self) -> bool {
+        let named = [&self.from, &self.return_path];
+        self.message_id.is_none()
+            && self.subject.is_none()
+            && self.to.is_empty()
+            && self.cc.is_empty()
+            && self.first_receiver.is_none()
+            && named.iter().all(|address| address.is_none())
+    }
+}
+
+/// The bytes of a returned mail, as far as they are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Returned {
+    /// The header as it stands, without the blank line behind it: of at most
+    /// [`MAX_RETURNED_HEADER`](super::limits::MAX_RETURNED_HEADER) bytes, its lines ending in CRLF as SMTP has them.
+    pub header: Vec<u8>,
+    /// Whether `header` is known to be all of it: neither the report ends within it nor was it too long.
+    pub is_whole: bool,
+    /// Where the body stands in the bytes that were parsed. None where only the header was returned, or where the body does not stand
+    /// there as it is (inside of base64, say).
+    pub body: Option<Range<usize>>,
 }

@@ -1,7 +1,6 @@
 //! One recorded mail → its block and its outcome lines.
 
 use super::blocks::{Blocks, Line};
-use crate::diagnosis::Diagnosis;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling, Unhandled};
 use crate::printable::Printable;
@@ -75,7 +74,8 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         Effect::Counted(count) => format!("has {count} of {threshold} soft bounces allowed"),
         Effect::Noted => "is noted, not counted".to_owned(),
     };
-    let reason = diagnosis(entry, ruling).map_or("complaint", |d| d.reason.word());
+    let finding = ruling.finding.as_ref();
+    let reason = finding.map_or("complaint", |finding| finding.diagnosis.reason.word());
     let message_id = entry
         .report
         .as_ref()
@@ -89,10 +89,6 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         message_id,
         "{address} {what} at {platform}: {why}"
     );
-}
-
-fn diagnosis<'a>(entry: &'a Entry, ruling: &Ruling) -> Option<&'a Diagnosis> {
-    entry.diagnoses.get(ruling.diagnosis?)
 }
 
 /// The lines of DESIGN 9, as the prototype's operators know them.
@@ -135,6 +131,12 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     format!("{word} {}", Printable(ruling.address.as_str())),
                     awaits,
                 );
+                let finding = ruling.finding.as_ref();
+                if let Some(end) =
+                    finding.and_then(|finding| finding.recipient.final_recipient.as_ref())
+                {
+                    line(format!("Final:     {}", Printable(end.as_str())), None);
+                }
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

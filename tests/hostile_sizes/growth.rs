@@ -4,6 +4,7 @@
 //! again at an eighth of the size: in proportion, it takes an eighth of the time; each byte looked at again for each byte
 //! before it, it would take a sixty-fourth.
 
+use super::places::{HEAD, PLACES, filled};
 use bouncedemails::report;
 use rustix::time::{ClockId, clock_gettime};
 use std::thread;
@@ -68,69 +69,6 @@ const TOKENS: [&str; 52] = [
     "X-Y: z\nFinal-Recipient: rfc822; a@b.c\nOriginal-Recipient: rfc822; a@b.c\n\n",
 ];
 
-const HEAD: &str = "From: MAILER-DAEMON@mail.example.org\nTo: no-reply@mydomain.de\n\
-    Subject: Undelivered Mail Returned to Sender\nMIME-Version: 1.0\n";
-
-/// Where parsers read: what stands in front of the tokens, and behind them.
-const PLACES: [(&str, &str, &str); 14] = [
-    (
-        "a text",
-        "\nThis is the mail system at host a.example.\n\n",
-        "\n",
-    ),
-    ("a line of text", "\n<a@b.example>: ", "\n"),
-    ("HTML", "Content-Type: text/html\n\n", ">\n"),
-    (
-        "quoted-printable",
-        "Content-Transfer-Encoding: quoted-printable\n\n",
-        "\n",
-    ),
-    ("base64", "Content-Transfer-Encoding: base64\n\n", "\n"),
-    (
-        "a Japanese text",
-        "Content-Type: text/plain; charset=iso-2022-jp\n\n",
-        "\n",
-    ),
-    ("UTF-7", "Content-Type: text/plain; charset=utf-7\n\n", "\n"),
-    (
-        "parts",
-        "Content-Type: multipart/mixed; boundary=b\n\n",
-        "\n",
-    ),
-    (
-        "a delivery status",
-        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; a\n\n",
-        "\n--b--\n",
-    ),
-    (
-        "a recipient",
-        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ",
-        "\n--b--\n",
-    ),
-    (
-        "a diagnostic",
-        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n\
-         Final-Recipient: rfc822; a@b.example\nDiagnostic-Code: smtp; ",
-        "\n--b--\n",
-    ),
-    (
-        "a returned mail",
-        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/rfc822\n\n\
-         From: MAILER-DAEMON@b.example\nSubject: Undelivered Mail\n\n",
-        "\n--b--\n",
-    ),
-    (
-        "a complaint",
-        "Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\nOriginal-Rcpt-To: ",
-        "\n--b--\n",
-    ),
-    (
-        "a notification",
-        "\n{\"notificationType\":\"Bounce\",\"bounce\":{\"bouncedRecipients\":[",
-        "]}}\n",
-    ),
-];
-
 /// A header is read as far as its own bound only; so what it costs is bounded, too.
 const FIELDS: [&str; 10] = [
     "From",
@@ -146,10 +84,6 @@ const FIELDS: [&str; 10] = [
 ];
 
 type Make = Box<dyn Fn(usize) -> Vec<u8> + Send + Sync>;
-
-fn filled(front: &str, token: &str, back: &str, size: usize) -> Vec<u8> {
-    format!("{front}{}{back}", token.repeat(size / token.len())).into_bytes()
-}
 
 fn cases() -> Vec<(String, Make)> {
     let mut cases: Vec<(String, Make)> = Vec::new();
@@ -230,7 +164,7 @@ fn time_doubles_with_the_size() {
     let numbered =
         |each: &dyn Fn(usize) -> String, size: usize| (0..size / 20).map(each).collect::<String>();
     type OfSize<'a> = &'a dyn Fn(usize) -> Vec<u8>;
-    let cases: [(&str, OfSize<'_>); 6] = [
+    let cases: [(&str, OfSize<'_>); 8] = [
         ("codes without an end", &|size| {
             filled(&format!("{HEAD}{}", PLACES[9].1), "\\x{", "\n--b--\n", size)
         }),
@@ -250,6 +184,33 @@ fn time_doubles_with_the_size() {
         ("replies that say yes", &|size| {
             filled(&format!("{HEAD}\n>>> DATA\n"), "<<< 250 ok\n", "\n", size)
         }),
+        (
+            "those that failed and those that the returned mail was to",
+            &|size| {
+                let fields = numbered(
+                    &|n| format!("Final-Recipient: rfc822; u{n}@e.io\n\n"),
+                    size / 2,
+                );
+                let to = numbered(&|n| format!("v{n}@e.io,"), (size / 2).min(250 * KB));
+                format!(
+                "{HEAD}Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n\
+                 Reporting-MTA: dns; a\n\n{fields}\n--b\nContent-Type: text/rfc822-headers\n\nTo: {to}\n\n--b--\n"
+            )
+            .into_bytes()
+            },
+        ),
+        (
+            "return paths that may hold an address in many ways",
+            &|size| {
+                let path = format!("no-reply{}=e.io@mydomain.de,", "+a-b".repeat(200));
+                let to = path.repeat((size.min(250 * KB)) / path.len());
+                format!(
+                    "To: {to}\n{HEAD}\n<a@b.example>: 550 no\n{}",
+                    "no more\n".repeat(size / 16)
+                )
+                .into_bytes()
+            },
+        ),
         ("recipients beside a text that says no more", &|size| {
             let fields = numbered(
                 &|n| {

@@ -3,6 +3,7 @@
 //! The real binary reads them; its memory is what the system says it had at most (VmHWM).
 
 mod growth;
+mod places;
 
 use bouncedemails::report::{self, Limit, limits::MAX_RECIPIENTS};
 use serde_json::Value;

@@ -65,9 +65,11 @@ fn hostile_texts_are_stored_bounded() {
     let mut hostile = entry(b"x", "dead@example.com", Reason::UserUnknown, Repeat::No);
     let evil = "'); DROP TABLE bounces; --\0\u{1b}[2Jä".repeat(10_000);
     let report = hostile.report.as_mut().expect("a report");
-    report.recipients[0].diagnostic = Some(evil.as_str().into());
     report.original.message_id = Some(evil.clone());
     if let Decision::Act { rulings, .. } = &mut hostile.decision {
+        let mut finding = Finding::clone(rulings[0].finding.as_ref().expect("a finding"));
+        finding.recipient.diagnostic = Some(evil.as_str().into());
+        rulings[0].finding = Some(Arc::new(finding));
         rulings[0].why.clone_from(&evil);
     }
     bench.record(&ledger, &[hostile]);

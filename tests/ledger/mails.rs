@@ -12,7 +12,6 @@ fn ignored(kind: Kind, raw: &str, repeat: Repeat) -> Entry {
     Entry {
         mail,
         report: Some(report),
-        diagnoses: Vec::new(),
         decision: Decision::Ignore {
             platform: Some(PLATFORM.to_owned()),
             why: format!("{kind}: header 'Auto-Submitted'"),
@@ -24,6 +23,28 @@ fn summary(rows: &[MailRow]) -> Vec<(&str, &str)> {
     rows.iter()
         .map(|row| (row.kind.as_str(), row.decision.as_str()))
         .collect()
+}
+
+#[test]
+fn a_bounce_behind_a_forward_is_found_by_both_addresses() {
+    let mut bench = Bench::new();
+    let ledger = bench.open();
+    let mut entry = bench.entry("list@example.com", Reason::UserUnknown);
+    let Decision::Act { rulings, .. } = &mut entry.decision else {
+        panic!("nothing is done");
+    };
+    let mut finding = Finding::clone(rulings[0].finding.as_ref().expect("a finding"));
+    finding.recipient.final_recipient = Some("Member@example.net".parse().expect("an address"));
+    rulings[0].finding = Some(Arc::new(finding));
+    bench.record(&ledger, &[entry]);
+    for part in ["LIST@", "MEMBER@"] {
+        let known = ledger.known(part, 10).expect("the lookup");
+        let [bounce] = known.bounces.as_slice() else {
+            panic!("{part}: {known:?}");
+        };
+        let both = (bounce.address.as_str(), bounce.final_recipient.as_str());
+        assert_eq!(both, ("list@example.com", "Member@example.net"));
+    }
 }
 
 #[test]

@@ -21,10 +21,12 @@ use bouncedemails::config::{Handler, Period};
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
 use bouncedemails::ledger::{Claimant, Entry, Ledger, LedgerError, Outcome, Recorded, Suspension};
 use bouncedemails::mail::{Fingerprint, Mail, Repeat, Session, Source};
-use bouncedemails::policy::{Action, Decision, Ruling, Unhandled};
+use bouncedemails::policy::{Action, Decision, Finding, Ruling, Unhandled};
 use bouncedemails::report::{self, Recipient};
+use bouncedemails::trust::Proof;
 use rusqlite::Connection;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
@@ -101,27 +103,24 @@ impl Bench {
     /// A mail that names so many addresses, each with these words, all of them recorded and no more.
     fn of_many(&mut self, recipients: usize, diagnostic: &str) -> Entry {
         let mut entry = self.entry("x@example.com", Reason::Blocked);
-        let report = entry.report.as_mut().expect("a report");
         let Decision::Act { rulings, .. } = &mut entry.decision else {
             panic!("nothing is done");
         };
-        let (recipient, ruling) = (report.recipients.remove(0), rulings.remove(0));
+        let ruling = rulings.remove(0);
+        let finding = ruling.finding.expect("a finding");
         for number in 0..recipients {
             let address = format!("{number}.{}@example.com", self.mails);
             let address: Address = address.parse().expect("an address");
-            report.recipients.push(Recipient {
-                address: address.clone(),
-                diagnostic: Some(diagnostic.into()),
-                ..recipient.clone()
-            });
+            let mut finding = Finding::clone(&finding);
+            finding.recipient.address = address.clone();
+            finding.recipient.diagnostic = Some(diagnostic.into());
             rulings.push(Ruling {
                 address,
-                diagnosis: Some(0),
+                finding: Some(Arc::new(finding)),
                 action: Action::Ignore,
                 why: format!("{}: {diagnostic}", ruling.why),
             });
         }
-        entry.diagnoses = vec![entry.diagnoses.remove(0); recipients];
         entry
     }
 
@@ -131,7 +130,6 @@ impl Bench {
         Entry {
             mail,
             report: Some(report::parse(raw)),
-            diagnoses: Vec::new(),
             decision: Decision::Quarantine { why },
         }
     }
@@ -161,17 +159,17 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
     let mail = mail(raw, repeat);
     let address: Address = address.parse().expect("an address");
     let mut report = report::parse(raw);
-    report.recipients = vec![Recipient {
+    report.original.message_id = Some("<1@openhpi.de>".to_owned());
+    let recipient = Recipient {
         status: "5.1.1".parse().ok(),
         reply_code: Some(550),
         diagnostic: Some("550 5.1.1 no such user".into()),
         ..Recipient::new(address.clone(), "Final-Recipient")
-    }];
-    report.original.message_id = Some("<1@openhpi.de>".to_owned());
+    };
     let diagnosis = Diagnosis {
         reason,
         bounce_type: reason.bounce_type(),
-        status: report.recipients[0].status,
+        status: recipient.status,
         evidence: "rule 'no such user' in Diagnostic-Code".to_owned(),
     };
     let action = match diagnosis.bounce_type {
@@ -179,19 +177,24 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
         BounceType::Soft => Action::Count,
         BounceType::Delayed => Action::Ignore,
     };
+    let why = format!(
+        "{}, {reason}: {}",
+        diagnosis.bounce_type, diagnosis.evidence
+    );
+    let finding = Finding {
+        recipient,
+        diagnosis,
+        proof: Proof::UNPROVEN,
+    };
     let ruling = Ruling {
         address,
-        diagnosis: Some(0),
+        finding: Some(Arc::new(finding)),
         action,
-        why: format!(
-            "{}, {reason}: {}",
-            diagnosis.bounce_type, diagnosis.evidence
-        ),
+        why,
     };
     Entry {
         mail,
         report: Some(report),
-        diagnoses: vec![diagnosis],
         decision: Decision::Act {
             platform: PLATFORM.to_owned(),
             rulings: vec![ruling],

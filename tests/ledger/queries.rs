@@ -31,7 +31,7 @@ const ASKED_FOR: [(&str, &str); 6] = [
         "find-address by a part of it",
     ),
     (
-        "SELECT at, bounced_address, domain, action, counter, evidence, diagnostic, message_id, source FROM bounces WHERE instr(",
+        "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source FROM bounces WHERE instr(",
         "find-address by a part of it",
     ),
     (

@@ -1,6 +1,6 @@
 //! Nothing lost, nothing twice (DESIGN 8), over SMTP.
 
-use crate::service::{Client, Service, hard_bounce, port_of, soft_bounce};
+use crate::service::{Client, Service, hard_bounce, soft_bounce};
 use crate::support::{Configuration, Daemon, Platform, SmallDisk, eventually, temp_dir};
 
 const FULL: &str = "full@somewhere.test";
@@ -24,7 +24,7 @@ fn a_domain_has_more_than_one_spelling() {
         .section("smtp", &["listen: 127.0.0.1:0"])
         .write();
     let daemon = Daemon::start(&file, &["run"]);
-    let mut client = Client::connect(port_of(&daemon));
+    let mut client = Client::connect(daemon.smtp_port());
     client.asks("EHLO mx.test", "250 ");
     client.asks("MAIL FROM:<> SMTPUTF8", "250 ");
     client.asks("RCPT TO:<no-reply@bücher.de>", "250 ");

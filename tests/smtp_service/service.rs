@@ -52,7 +52,7 @@ impl Service {
             .section("smtp", &lines);
         let file = configuration.write();
         let daemon = Daemon::start(&file, &["run"]);
-        let port = port_of(&daemon);
+        let port = daemon.smtp_port();
         Service {
             daemon,
             platform,
@@ -68,7 +68,7 @@ impl Service {
         self.daemon.kill();
         let daemon = Daemon::start(&self.configuration, &["run"]);
         Service {
-            port: port_of(&daemon),
+            port: daemon.smtp_port(),
             daemon,
             ..self
         }
@@ -80,7 +80,7 @@ impl Service {
         meanwhile();
         let daemon = Daemon::start(&self.configuration, &["run"]);
         Service {
-            port: port_of(&daemon),
+            port: daemon.smtp_port(),
             daemon,
             ..self
         }
@@ -122,14 +122,6 @@ impl Service {
         Connection::open_with_flags(&self.database, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .expect("the ledger can be read")
     }
-}
-
-/// The port on which the log says that mail is taken.
-pub fn port_of(daemon: &Daemon) -> u16 {
-    let line = daemon.wait_for("Mail is taken at 127.0.0.1:");
-    let (_, rest) = line.rsplit_once("127.0.0.1:").expect("it was found");
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().expect("a port")
 }
 
 /// Always the same bytes for an address.

@@ -1,6 +1,6 @@
 //! How it starts: commands, readiness, socket activation, what can't be listened on.
 
-use crate::service::{Client, hard_bounce, port_of};
+use crate::service::{Client, hard_bounce};
 use crate::support::{
     Configuration, Daemon, PATIENCE, Platform, TempDir, bouncedemails, free_port, output_of,
     temp_dir,
@@ -24,7 +24,7 @@ fn alone_with_host_and_port() {
     let file = configuration(&folder, &platform, &[]);
     for command in ["run-smtpserver", "run_smtpserver"] {
         let daemon = Daemon::start(&file, &[command, "--host", "127.0.0.1", "--port", "0"]);
-        let mut client = Client::connect(port_of(&daemon));
+        let mut client = Client::connect(daemon.smtp_port());
         client.mail(&hard_bounce("gone@somewhere.test"));
         platform.wait_for_posts(1);
         daemon.stop();

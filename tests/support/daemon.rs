@@ -99,6 +99,14 @@ impl Daemon {
         }
     }
 
+    /// The port of this machine on which it says that it takes mail.
+    pub fn smtp_port(&self) -> u16 {
+        let line = self.wait_for("Mail is taken at 127.0.0.1:");
+        let (_, rest) = line.rsplit_once("127.0.0.1:").expect("it was found");
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect("a port")
+    }
+
     /// Waits until it has printed this many lines.
     pub fn wait_for_lines(&self, count: usize) {
         let deadline = Instant::now() + PATIENCE;

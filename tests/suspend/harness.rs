@@ -181,12 +181,11 @@ fn hard_bounce(domain: &str, address: &str) -> Entry {
     Entry {
         mail,
         report: None,
-        diagnoses: Vec::new(),
         decision: Decision::Act {
             platform: domain.to_owned(),
             rulings: vec![Ruling {
                 address: address.parse().expect("a test's address is one"),
-                diagnosis: None,
+                finding: None,
                 action: Action::Suspend,
                 why: "test".to_owned(),
             }],

@@ -1,10 +1,11 @@
 //! A verdict in a few aligned lines. Colours are always in it: the stream takes them out where nobody would see them.
 
-use crate::cli::verdict::Verdict;
-use crate::diagnosis::{BounceType, Diagnosis};
-use crate::policy::{self, Action};
+use crate::diagnosis::BounceType;
+use crate::policy::{self, Action, Decision, Finding, Policy};
 use crate::printable::Printable;
-use crate::report::{Kind, Recipient};
+use crate::report::Kind;
+use crate::trust::Proof;
+use crate::verdict::Verdict;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -14,19 +15,37 @@ const NAME: Style = Style::new().bold();
 /// Longer words of a mail system are cut: the start says it.
 const MOST_WORDS: usize = 600;
 
-/// What is said of a mail, with an empty line at the end.
-pub(super) fn render(file: &str, verdict: &Verdict) -> String {
+/// What is said of a mail, with an empty line at the end. Where a service is configured, what it would do; else what every
+/// service would do by default.
+pub(super) fn render(file: &str, verdict: &Verdict, configured: Option<&Policy>) -> String {
     let mut text = String::new();
     let report = &verdict.report;
     let kind = report.kind;
     // Writing to a String can't fail.
     let _ = writeln!(text, "{NAME}{}{NAME:#}: {kind}", Printable(file));
-    for (recipient, diagnosis) in verdict.recipients() {
-        one_recipient(&mut text, recipient, diagnosis);
+    let rulings = verdict.decision.by_address();
+    for finding in &verdict.findings {
+        one_finding(&mut text, finding);
+        if let Some(policy) = configured {
+            let Proof {
+                standing, sentence, ..
+            } = &finding.proof;
+            line(&mut text, "proof", &format!("{standing}: {sentence}"));
+            if let Some(ruling) = rulings.get(&finding.recipient.address.key()) {
+                line(&mut text, "service", &deed(ruling.action, Some(policy)));
+            }
+        } else {
+            let (action, _) = policy::weigh(finding, &Policy::default());
+            line(&mut text, "service", &deed(action, None));
+        }
     }
-    if verdict.report.recipients.is_empty() {
+    if verdict.findings.is_empty() {
         line(&mut text, "evidence", &report.evidence);
-        line(&mut text, "service", without_recipients(kind));
+    }
+    match configured {
+        Some(policy) => as_a_whole(&mut text, verdict, policy),
+        None if verdict.findings.is_empty() => line(&mut text, "service", without_recipients(kind)),
+        None => {}
     }
     for limit in &report.limits {
         line(&mut text, "limit", &limit.to_string());
@@ -35,7 +54,12 @@ pub(super) fn render(file: &str, verdict: &Verdict) -> String {
     text
 }
 
-fn one_recipient(text: &mut String, recipient: &Recipient, diagnosis: &Diagnosis) {
+fn one_finding(text: &mut String, finding: &Finding) {
+    let Finding {
+        recipient,
+        diagnosis,
+        ..
+    } = finding;
     let style = colour(diagnosis.bounce_type);
     let _ = writeln!(
         text,
@@ -45,14 +69,41 @@ fn one_recipient(text: &mut String, recipient: &Recipient, diagnosis: &Diagnosis
         diagnosis.reason,
         diagnosis.reason.says(),
     );
+    if let Some(end) = &recipient.final_recipient {
+        line(text, "final", end.as_str());
+    }
     line(
         text,
         "words",
         recipient.diagnostic.as_deref().unwrap_or("(none)"),
     );
     line(text, "evidence", &diagnosis.evidence);
-    let (action, _) = policy::weigh(diagnosis, false);
-    line(text, "service", deed(action));
+}
+
+/// What the configured service makes of the mail as a whole.
+fn as_a_whole(text: &mut String, verdict: &Verdict, policy: &Policy) {
+    match &verdict.decision {
+        Decision::Act { platform, rulings } => {
+            // A complaint has no findings to stand below.
+            for ruling in rulings.iter().filter(|ruling| ruling.finding.is_none()) {
+                let deed = deed(ruling.action, Some(policy));
+                line(text, "service", &format!("{deed} {}", ruling.address));
+            }
+            line(text, "platform", platform);
+        }
+        Decision::Ignore { platform, why } => {
+            line(
+                text,
+                "service",
+                &format!("would record it and do nothing: {why}"),
+            );
+            let platform = platform.as_deref().unwrap_or("none that is configured");
+            line(text, "platform", platform);
+        }
+        Decision::Quarantine { why } => {
+            line(text, "service", &format!("would quarantine it: {why}"));
+        }
+    }
 }
 
 fn line(text: &mut String, label: &str, words: &str) {
@@ -74,14 +125,21 @@ fn colour(bounce_type: BounceType) -> Style {
     colour.on_default().bold()
 }
 
-/// What the service would do with its default settings.
-fn deed(action: Action) -> &'static str {
-    match action {
-        Action::Suspend => "would suspend the address at once",
-        Action::Count => {
-            "would count it, and suspend the address when the count exceeds the threshold"
+/// What a service would do: the configured one, or any that has the default settings.
+fn deed(action: Action, configured: Option<&Policy>) -> String {
+    match (action, configured) {
+        (Action::Suspend, _) => "would suspend the address at once".to_owned(),
+        (Action::Count, Some(policy)) => {
+            let threshold = policy.counting.threshold;
+            format!(
+                "would count it, and suspend the address when the count exceeds {threshold} (temporary_threshold)"
+            )
         }
-        Action::Ignore => "would record it and not count it",
+        (Action::Count, None) => {
+            "would count it, and suspend the address when the count exceeds the threshold"
+                .to_owned()
+        }
+        (Action::Ignore, _) => "would record it and not count it".to_owned(),
     }
 }
 
@@ -89,7 +147,7 @@ fn without_recipients(kind: Kind) -> &'static str {
     match kind {
         Kind::Bounce => "would quarantine it: it names no address",
         Kind::Feedback | Kind::AutoReply | Kind::DeliveryNotice | Kind::None => {
-            "would log it and do nothing"
+            "would record it and do nothing"
         }
     }
 }

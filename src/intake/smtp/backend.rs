@@ -7,13 +7,10 @@
 //! ([`Acknowledged`]): until the client shows that it got the 250, by its next command or by ending the connection in good order.
 
 use super::concurrent::{Admitted, InProgress};
-use crate::address::Address;
-use crate::config::Platform;
+use crate::address::{Address, Domains};
 use crate::intake::Intake;
 use crate::mail::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
-use crate::policy::configured_domain;
 use crate::smtp::{Backend, Client, Message, Reply, Transactions};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,7 +26,7 @@ const NO_SUCH_PLATFORM: Reply =
 pub(super) struct EngineBackend(Arc<Shared>);
 
 struct Shared {
-    domains: BTreeMap<String, Platform>,
+    domains: Domains,
     intake: Intake,
     patience: Duration,
     in_progress: Arc<InProgress>,
@@ -39,11 +36,7 @@ struct Shared {
 impl EngineBackend {
     /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway, or if its mail is not settled
     /// within `patience`.
-    pub fn new(
-        domains: BTreeMap<String, Platform>,
-        intake: Intake,
-        patience: Duration,
-    ) -> EngineBackend {
+    pub fn new(domains: Domains, intake: Intake, patience: Duration) -> EngineBackend {
         EngineBackend(Arc::new(Shared {
             domains,
             intake,
@@ -123,7 +116,7 @@ impl Connection {
 impl Transactions for Connection {
     fn rcpt(&mut self, recipient: Option<&Address>) -> Result<(), Reply> {
         let domains = &self.shared.domains;
-        let platform = recipient.and_then(|to| configured_domain(to.domain(), domains));
+        let platform = recipient.and_then(|to| domains.closest(to.domain()));
         platform.map(|_| ()).ok_or(NO_SUCH_PLATFORM)
     }
 
@@ -177,7 +170,7 @@ mod tests {
             shutdown: CancellationToken::new(),
         };
         let memory = intake.memory.clone();
-        let backend = EngineBackend::new(BTreeMap::new(), intake, Duration::ZERO);
+        let backend = EngineBackend::new(Domains::default(), intake, Duration::ZERO);
         let mut connection = backend.connected(Client::new(None));
         let mut sessions = Vec::new();
         for _ in 0..2 {

@@ -9,7 +9,8 @@ use memchr::memmem;
 /// What a text says of the recipients of a delivery status part whose fields say too little: better words, and the
 /// refused command, where it names it.
 pub(in crate::report) fn enrich(said: &str, known: &mut [Recipient]) {
-    let says_more = dovecot::is_in(said);
+    let says_more =
+        dovecot::is_in(said) || memmem::find(said.as_bytes(), b"generated from ").is_some();
     let names_command = || {
         [&b"in reply to"[..], b">>>", b" RCPT", b"refused to talk to"]
             .iter()

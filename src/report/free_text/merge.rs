@@ -13,10 +13,7 @@ use std::sync::Arc;
 /// Improves recipients with what the lines told of the same addresses.
 pub(super) fn told(lines: &[&str], signs: Signs, told: &[Recipient], recipients: &mut [Recipient]) {
     let single = recipients.len() == 1;
-    let by_address: HashMap<String, &Recipient> = told
-        .iter()
-        .map(|recipient| (recipient.address.key(), recipient))
-        .collect();
+    let by_address = by_address(told);
     let last = Transcript::read(lines).last;
     for recipient in recipients {
         let named = |address: &Address| by_address.get(&address.key()).copied();
@@ -24,6 +21,7 @@ pub(super) fn told(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
             .or_else(|| recipient.original_recipient.as_ref().and_then(named))
             .or_else(|| told.first().filter(|_| single && told.len() == 1));
         if let Some(about) = about {
+            leads_to(recipient, about);
             recipient.command = recipient.command.or(about.command);
             if diagnostic::are_poor(recipient) && !diagnostic::are_poor(about) {
                 let exit = local_exit(recipient);
@@ -54,6 +52,29 @@ pub(super) fn told(lines: &[&str], signs: Signs, told: &[Recipient], recipients:
                 recipient.source = source(signs, "whole");
             }
         }
+    }
+}
+
+/// What was told, by the address that it is about and, where it is another, the one that the mail was sent to before.
+pub(super) fn by_address(told: &[Recipient]) -> HashMap<String, &Recipient> {
+    let originals = told.iter().filter_map(|recipient| {
+        let original = recipient.original_recipient.as_ref()?;
+        Some((original.key(), recipient))
+    });
+    let named = told
+        .iter()
+        .map(|recipient| (recipient.address.key(), recipient));
+    originals.chain(named).collect()
+}
+
+/// Where a report names an alias, and the text whom that led to (Exim's `berta@b (generated from anna@a)`), keeps both.
+pub(super) fn leads_to(recipient: &mut Recipient, about: &Recipient) {
+    let is_alias = about
+        .original_recipient
+        .as_ref()
+        .is_some_and(|original| original.is_same_mailbox(&recipient.address));
+    if is_alias && recipient.final_recipient.is_none() {
+        recipient.final_recipient = Some(about.address.clone());
     }
 }
 

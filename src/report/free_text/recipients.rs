@@ -17,16 +17,17 @@ use std::sync::Arc;
 
 /// Recipients that the header names; the text gives the words.
 pub(super) fn by_header(text: &Text<'_>, signs: Signs, failed: Vec<Address>) -> Vec<Recipient> {
-    let mut told: HashMap<String, Recipient> = by_lines(&text.lines, signs, &mut Vec::new())
-        .into_iter()
-        .map(|recipient| (recipient.address.key(), recipient))
-        .collect();
+    let told = by_lines(&text.lines, signs, &mut Vec::new());
+    let told = merge::by_address(&told);
     let single = failed.len() == 1;
     let recipient = |address: Address| {
-        let mut recipient = told
-            .remove(&address.key())
-            .unwrap_or_else(|| fresh(address.clone(), signs, None));
-        recipient.address = address;
+        let mut recipient = told.get(&address.key()).map_or_else(
+            || fresh(address.clone(), signs, None),
+            |told| (*told).clone(),
+        );
+        let end = std::mem::replace(&mut recipient.address, address);
+        recipient.final_recipient =
+            Some(end).filter(|end| !end.is_same_mailbox(&recipient.address));
         if diagnostic::are_poor(&recipient) && single {
             diagnostic::take(&mut recipient, &explanation::of(&text.lines));
         }

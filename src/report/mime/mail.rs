@@ -9,6 +9,8 @@ use std::borrow::Cow;
 /// A mail, taken apart.
 #[derive(Debug)]
 pub(in crate::report) struct Mail<'x> {
+    /// The bytes that were handed in, in which this mail stands, if it stands there as it is.
+    pub(in crate::report) whole: &'x [u8],
     pub(in crate::report) header: Header<'x>,
     /// The `report-type` of a `multipart/report`.
     pub(in crate::report) report_type: Option<String>,
@@ -25,11 +27,17 @@ const ORIGINALS: [&str; 5] = [
 ];
 
 impl<'x> Mail<'x> {
-    pub(in crate::report) fn read(raw: &'x [u8], limits: &mut Vec<Limit>) -> Mail<'x> {
+    /// Takes `raw` apart, which is a part of `whole` or made from one.
+    pub(in crate::report) fn read(
+        raw: &'x [u8],
+        whole: &'x [u8],
+        limits: &mut Vec<Limit>,
+    ) -> Mail<'x> {
         let (header, body) = Header::split(raw, limits);
         let media = Media::of(&header);
         let report_type = media.report_type.clone();
         Mail {
+            whole,
             header,
             report_type,
             parts: part::parts(media, body, limits),
