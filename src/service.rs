@@ -154,7 +154,9 @@ impl Service {
         engine.context("the system gives no threads to read mails on")?;
         drop(self.acknowledged);
         if self.forgetting.await.is_err() {
-            error!("Forgetting tickets failed: mails that come again after this may be taken for repeats.");
+            error!(
+                "Forgetting tickets failed: mails that come again after this may be taken for repeats."
+            );
         }
         // What fails here is done at the next start.
         let _ = self.ledger.on_writer(Ledger::write_forgotten).await;
