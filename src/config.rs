@@ -16,9 +16,8 @@ pub use error::ConfigError;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
 pub use proof::{Demand, NamedKey, Proving};
-pub use smtp::{Listen, Protocol, Smtp};
+pub use smtp::Smtp;
 pub use template::{Misleading, Template, TemplateError};
-pub use tls::TlsFiles;
 pub use values::{AmqpUrl, Period};
 
 use crate::policy::{Complaints, Counting, Policy};

@@ -1,20 +1,20 @@
 //! `demo`: the pipeline on embedded defaults, to see it work.
 
 use crate::config::{Amqp, Handler};
-use crate::intake::{self, amqp};
+use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Shows the service at work on a handful of bounces; needs nothing installed
@@ -185,11 +185,13 @@ async fn through_broker(
             .with_context(|| format!("{} cannot be reached", amqp.url))?;
     let channel = connection.create_channel().await?;
     let name = || queue.as_str().into();
-    // Should the demo be killed, the broker deletes the queue after ten minutes (RabbitMQ, "Queue TTL").
-    let mut expiry = FieldTable::default();
-    expiry.insert("x-expires".into(), AMQPValue::LongInt(10 * 60 * 1000));
+    // As the service wants it: one that expires by itself would be told of as one that loses mails.
     channel
-        .queue_declare(name(), QueueDeclareOptions::durable(), expiry)
+        .queue_declare(
+            name(),
+            QueueDeclareOptions::durable(),
+            FieldTable::default(),
+        )
         .await?;
     for sample in SAMPLES {
         let options = BasicPublishOptions::default();
@@ -202,8 +204,15 @@ async fn through_broker(
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.
-        let memory = intake::memory(0);
-        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), memory, stop).await;
+        let (acknowledged, _forgetting) = Acknowledged::start(Arc::new(|_| {}));
+        let intake = Intake {
+            inbox: sender.clone(),
+            acknowledged,
+            recording: watch::channel(true).1,
+            memory: intake::memory(0),
+            shutdown: stop,
+        };
+        amqp::run(&amqp, intake).await;
         let options = QueueDeleteOptions::default();
         if let Err(error) = channel
             .queue_delete(amqp.queue.as_str().into(), options)
