@@ -1,30 +1,40 @@
 //! Any bytes as an SMTP client's side of a conversation. Used by the fuzz target `smtp` and by tests/smtp.
 
 use bouncedemails::address::Address;
-use bouncedemails::config::{self, Protocol};
-use bouncedemails::intake::memory;
-use bouncedemails::intake::smtp::{Backend, Message, Reply, Settings, converse};
-use std::sync::Mutex;
+use bouncedemails::memory::MemoryBudget;
+use bouncedemails::smtp::{
+    Backend, Client, Message, Protocol, Reply, Settings, Timeouts, Transactions, converse,
+};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-#[derive(Default)]
-struct Mailbox(Mutex<Vec<Vec<u8>>>);
+#[derive(Default, Clone)]
+struct Mailbox(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Backend for Mailbox {
-    type Note = ();
+    type Transactions = Mailbox;
 
-    fn takes(&self, recipient: &Address) -> bool {
-        recipient.domain() == "a.de"
+    fn connected(&self, _: Client) -> Mailbox {
+        self.clone()
+    }
+}
+
+impl Transactions for Mailbox {
+    fn rcpt(&mut self, recipient: Option<&Address>) -> Result<(), Reply> {
+        match recipient {
+            Some(address) if address.domain() == "a.de" => Ok(()),
+            _ => Err(Reply::new(550, (5, 7, 1), "Not here")),
+        }
     }
 
-    async fn deliver(&self, message: Message) -> Result<(Reply, ()), Reply> {
+    async fn data(&mut self, message: Message) -> Result<Reply, Reply> {
         assert!(!message.recipients.is_empty());
         self.0.lock().unwrap().push(message.content);
-        Ok((Reply::new(250, (2, 0, 0), "Taken"), ()))
+        Ok(Reply::new(250, (2, 0, 0), "Taken"))
     }
 
-    fn known(&self, (): ()) {}
+    fn saw_replies(&mut self) {}
 }
 
 /// The server ends the conversation, its replies are well formed, it delivers nothing but what it says is taken, and it makes no difference in
@@ -58,9 +68,19 @@ pub fn check(bytes: &[u8]) {
 /// All replies, and all mails, of a client that sends `bytes` in pieces of `step` and then ends its side.
 fn conversation(protocol: Protocol, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     let settings = Settings {
-        max_message_size: 1000,
+        hostname: "mx.test".to_owned(),
+        software: "test",
         protocol,
-        ..Settings::new(&config::Smtp::default(), memory(0)).unwrap()
+        allow: Vec::new(),
+        max_connections: 1,
+        max_message_size: 1000,
+        memory: MemoryBudget::new(10_000),
+        max_recipients: 100,
+        max_errors: 20,
+        max_idle_commands: 20,
+        tls: None,
+        require_tls: false,
+        timeouts: Timeouts::default(),
     };
     let mailbox = Mailbox::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -88,10 +108,10 @@ fn conversation(protocol: Protocol, bytes: &[u8], step: usize) -> (Vec<u8>, Vec<
             let _ = hears.read_to_end(&mut replies).await;
             replies
         };
-        let (served, (), replies) =
+        let ((), (), replies) =
             tokio::join!(converse(&settings, &mailbox, server), talking, hearing);
-        served.unwrap();
         replies
     });
-    (replies, mailbox.0.into_inner().unwrap())
+    let mails = std::mem::take(&mut *mailbox.0.lock().unwrap());
+    (replies, mails)
 }

@@ -16,10 +16,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest address that is a file name as it is. File systems take 255 bytes, temporary names and `.gz` are longer.
 const LONGEST: usize = 200;
@@ -30,6 +31,9 @@ pub const MOST_FILES: usize = 1_000;
 /// Whatever the umask says: the files hold mails of people, which the service's group may read and nobody else.
 const FILE_MODE: u32 = 0o640;
 const FOLDER_MODE: u32 = 0o750;
+
+/// How old a temporary file is that nobody will finish.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// The folder that the mails are kept in.
 #[derive(Debug, Clone)]
@@ -43,7 +47,7 @@ impl Archive {
         Archive { path: path.into() }
     }
 
-    /// Tries whether mails can be kept.
+    /// Tries whether mails can be kept, and removes what a killed service had begun to write.
     ///
     /// # Errors
     /// Names the folder and what the system says.
@@ -52,6 +56,7 @@ impl Archive {
         make_folder(path)
             .and_then(|()| create_temporary(path))
             .and_then(|(_, probe)| fs::remove_file(probe))
+            .and_then(|()| remove_abandoned(path))
             .with_context(|| format!("cannot write into {}", path.display()))
     }
 
@@ -164,6 +169,27 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Removes temporary files that nobody has written to for long: their service was killed. A running one needs its files for seconds.
+fn remove_abandoned(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let abandoned = |file: &Metadata| {
+            let age = file.modified().map(|at| at.elapsed().unwrap_or_default());
+            file.is_file() && age.is_ok_and(|age| age > ABANDONED)
+        };
+        // One that is gone meanwhile was removed by another process.
+        if name.starts_with('.')
+            && name.ends_with(".tmp")
+            && entry.metadata().is_ok_and(|file| abandoned(&file))
+        {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// A name that nobody can guess. Its leading dot keeps it apart from every archived file.

@@ -14,9 +14,8 @@ mod values;
 pub use error::ConfigError;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
-pub use smtp::{Listen, Protocol, Smtp};
+pub use smtp::Smtp;
 pub use template::{Misleading, Template, TemplateError};
-pub use tls::TlsFiles;
 pub use values::{AmqpUrl, Period};
 
 use crate::policy::{Complaints, Counting, Policy};

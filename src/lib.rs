@@ -34,6 +34,7 @@
 //! - [`policy`]: what is done about a failure: suspend, count or ignore (pure)
 //! - [`verdict`]: all of these in one function: bytes → what is said of a mail and done about it (pure)
 //! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
+//! - [`smtp`]: a server that takes mail in, and knows nothing of what it is for
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
@@ -73,6 +74,8 @@ pub mod printable;
 pub mod report;
 #[cfg(feature = "service")]
 pub mod service;
+#[cfg(feature = "service")]
+pub mod smtp;
 pub mod smtp_reply;
 #[cfg(feature = "service")]
 pub mod suspend;

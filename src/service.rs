@@ -6,8 +6,10 @@
 use crate::archive::Archive;
 use crate::config::Handler;
 use crate::engine::{Engine, InFlight};
+use crate::intake::{Acknowledged, Intake};
 use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
+use crate::memory::MemoryBudget;
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::verdict::Knowledge;
 use anyhow::Context;
@@ -17,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
@@ -35,6 +37,8 @@ pub struct Service {
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
     engine: JoinHandle<std::io::Result<()>>,
+    acknowledged: Acknowledged,
+    forgetting: JoinHandle<()>,
     suspender: JoinHandle<()>,
     time_is_up: CancellationToken,
     stop: Stop,
@@ -95,11 +99,14 @@ impl Service {
         let (inbox, deliveries) = mpsc::channel(INBOX);
         let runtime = Handle::current();
         let engine = tokio::task::spawn_blocking(move || engine.run(deliveries, &runtime));
+        let (acknowledged, forgetting) = Acknowledged::start(forget(&ledger));
         Ok(Service {
             ledger,
             inbox,
             recording: is_recording,
             engine,
+            acknowledged,
+            forgetting,
             suspender,
             time_is_up,
             stop,
@@ -121,29 +128,15 @@ impl Service {
         self.inbox.clone()
     }
 
-    /// Whether mails can be recorded, as far as is known: false during a storage fault.
-    pub fn recording(&self) -> watch::Receiver<bool> {
-        self.recording.clone()
-    }
-
-    /// How intakes tell that somebody knows that his mail is recorded. That is on disk about a second later, lest a kill
-    /// after a quiet day make a new mail look like one of yesterday's.
-    pub fn forget(&self) -> Forget {
-        let (told, mut telling) = mpsc::channel(1);
-        let ledger = self.ledger.clone();
-        tokio::spawn(async move {
-            while telling.recv().await.is_some() {
-                tokio::time::sleep(QUIET).await;
-                // What fails here is done with the next mails, which say what is wrong.
-                let _ = ledger.on_writer(Ledger::write_forgotten).await;
-            }
-        });
-        let ledger = self.ledger.clone();
-        Arc::new(move |tickets: &[Ticket]| {
-            ledger.forget(tickets);
-            // If it is full, it is about to be written anyway.
-            let _ = told.try_send(());
-        })
+    /// What an intake is given.
+    pub fn intake(&self, memory: MemoryBudget, shutdown: CancellationToken) -> Intake {
+        Intake {
+            inbox: self.inbox.clone(),
+            acknowledged: self.acknowledged.clone(),
+            recording: self.recording.clone(),
+            memory,
+            shutdown,
+        }
     }
 
     /// Ends when every other inbox is gone and the engine has recorded what came through them.
@@ -154,6 +147,14 @@ impl Service {
         drop(self.inbox);
         let engine = self.engine.await.context("the engine died")?;
         engine.context("the system gives no threads to read mails on")?;
+        drop(self.acknowledged);
+        if self.forgetting.await.is_err() {
+            error!(
+                "Forgetting tickets failed: mails that come again after this may be taken for repeats."
+            );
+        }
+        // What fails here is done at the next start.
+        let _ = self.ledger.on_writer(Ledger::write_forgotten).await;
         match ending {
             Ending::Soon => self.stop.soon.cancel(),
             Ending::Tried => self.stop.tried.cancel(),
@@ -175,4 +176,24 @@ pub async fn post_due(handler: &Handler) -> anyhow::Result<()> {
     stop.tried.cancel();
     suspender.run(stop).await;
     Ok(())
+}
+
+/// Makes the ledger delete rows. That is on disk about a second later, lest a kill after a quiet day make a new mail look like one
+/// of yesterday's.
+fn forget(ledger: &Ledger) -> Forget {
+    let (told, mut telling) = mpsc::channel(1);
+    let writer = ledger.clone();
+    tokio::spawn(async move {
+        while telling.recv().await.is_some() {
+            tokio::time::sleep(QUIET).await;
+            // What fails here is done with the next mails, which say what is wrong.
+            let _ = writer.on_writer(Ledger::write_forgotten).await;
+        }
+    });
+    let ledger = ledger.clone();
+    Arc::new(move |tickets: &[Ticket]| {
+        ledger.forget(tickets);
+        // If it is full, it is about to be written anyway.
+        let _ = told.try_send(());
+    })
 }

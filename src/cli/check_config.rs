@@ -1,8 +1,9 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Config, Listen, Smtp};
+use crate::config::{Amqp, Config, Smtp};
 use crate::policy::Complaints;
+use crate::smtp::Listen;
 use anyhow::Context;
 use bytesize::ByteSize;
 use std::fmt::Write as _;

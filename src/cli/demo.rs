@@ -1,7 +1,7 @@
 //! `demo`: the pipeline on embedded defaults, to see it work.
 
 use crate::config::{Amqp, Handler};
-use crate::intake::{self, amqp};
+use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
@@ -15,7 +15,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Shows the service at work on a handful of bounces; needs nothing installed
@@ -206,8 +206,15 @@ async fn through_broker(
     let (sender, mails) = mpsc::channel(SAMPLES.len());
     tokio::spawn(async move {
         // The demo's database is gone with it, so nothing has to be forgotten.
-        let memory = intake::memory(0);
-        amqp::run(&amqp, Arc::new(|_| {}), sender.clone(), memory, stop).await;
+        let (acknowledged, _forgetting) = Acknowledged::start(Arc::new(|_| {}));
+        let intake = Intake {
+            inbox: sender.clone(),
+            acknowledged,
+            recording: watch::channel(true).1,
+            memory: intake::memory(0),
+            shutdown: stop,
+        };
+        amqp::run(&amqp, intake).await;
         let options = QueueDeleteOptions::default();
         if let Err(error) = channel
             .queue_delete(amqp.queue.as_str().into(), options)

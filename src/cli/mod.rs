@@ -4,7 +4,6 @@ mod check_config;
 mod classify;
 mod demo;
 mod develop_webserver;
-mod feed;
 mod find_address;
 mod import;
 mod quarantine;

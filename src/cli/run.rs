@@ -1,11 +1,11 @@
 //! `run`: every intake that the configuration names, and the suspender.
 
 use super::Common;
-use crate::config::{ConfigError, Listen, Loaded};
-use crate::intake::smtp::{self, Listener};
+use crate::config::{ConfigError, Loaded};
 use crate::intake::{self, amqp};
 use crate::memory::MemoryBudget;
 use crate::service::{Ending, Service};
+use crate::smtp::{self, Listen, Listener, TlsError};
 use anyhow::anyhow;
 use sd_notify::NotifyState;
 use std::process::ExitCode;
@@ -93,22 +93,19 @@ async fn run_intakes(
     };
     let service = Service::start(handler.clone(), knowledge, shutdown.clone())?;
     service.read_on_for_a_while_after(shutdown.clone());
-    let forget = service.forget();
+    let intake = service.intake(memory, shutdown);
     let mut intakes = JoinSet::new();
     if let Some(amqp) = loaded.config.amqp {
-        let (forget, inbox, shutdown) = (forget.clone(), service.inbox(), shutdown.clone());
-        intakes.spawn(async move { amqp::run(&amqp, forget, inbox, memory, shutdown).await });
+        let intake = intake.clone();
+        intakes.spawn(async move { amqp::run(&amqp, intake).await });
     }
     if let Some((listener, settings)) = smtp {
-        let (shutdown, handler) = (shutdown.clone(), handler.clone());
-        let (inbox, recording) = (service.inbox(), service.recording());
+        let intake = intake.clone();
         intakes.spawn(async move {
-            smtp::run(
-                listener, settings, &handler, forget, inbox, recording, shutdown,
-            )
-            .await;
+            intake::smtp::run(listener, settings, &handler, intake).await;
         });
     }
+    drop(intake);
     tell_systemd(NotifyState::Ready);
     // An intake ends when told to, or by a bug, which ends the service for systemd to start it again.
     while let Some(ended) = intakes.join_next().await {
@@ -134,9 +131,18 @@ fn smtp_settings(
     let Some(smtp) = &loaded.config.smtp else {
         return Ok(None);
     };
-    let settings = smtp::Settings::new(smtp, memory.clone());
-    let settings = settings.map_err(|error| loaded.fault(&error.keys(), error))?;
+    let settings = intake::smtp::settings(smtp, memory.clone());
+    let settings = settings.map_err(|error| loaded.fault(&keys(&error), error))?;
     Ok(Some((smtp.listen.clone(), settings)))
+}
+
+/// Which key of the configuration is to blame, by its path.
+fn keys(error: &TlsError) -> Vec<&'static str> {
+    let key = match error {
+        TlsError::File { key, .. } | TlsError::Empty { key, .. } => Some(*key),
+        TlsError::Unusable { .. } => None,
+    };
+    ["smtp", "tls"].into_iter().chain(key).collect()
 }
 
 /// Listens on `listen`. A fault may pass, so systemd is to try again: it is no [`ConfigError`], whose exit status would keep it from that.

@@ -2,7 +2,7 @@
 
 use super::Common;
 use super::run::ListenBy;
-use crate::config::Listen;
+use crate::smtp::Listen;
 use std::process::ExitCode;
 
 /// Runs the SMTP intake alone, and the suspender

@@ -1,9 +1,9 @@
 //! `stdin`: one mail (or an mbox) from standard input, through the whole pipeline, as the pipe of a mail server.
 
 use super::Common;
-use super::feed::{Tally, feed};
 use crate::config::Handler;
-use crate::intake::files;
+use crate::intake::feed::{self, Tally};
+use crate::intake::{self, files};
 use crate::mail::{Mail, Source};
 use crate::service::{Ending, Service};
 use crate::telemetry;
@@ -59,8 +59,9 @@ pub(super) fn through(
         let _in_runtime = runtime.enter();
         Service::start(Arc::new(handler), knowledge, give_up)?
     };
+    let intake = service.intake(intake::memory(0), CancellationToken::new());
     let tally = Arc::new(Tally::default());
-    let fed = runtime.block_on(feed(&service, &tally, mails));
+    let fed = runtime.block_on(feed::run(intake, &tally, mails));
     // What was handed in before a mail could not be read is worth as much as ever.
     runtime.block_on(service.finish(Ending::Tried))?;
     fed.map(|()| tally)

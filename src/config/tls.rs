@@ -1,21 +1,13 @@
-//! The keys under `smtp: tls:`. What the files hold is seen when they are read for use, by [`crate::intake::smtp::Tls`]: commands
+//! The keys under `smtp: tls:`. What the files hold is seen when they are read for use, by [`crate::smtp::Tls`]: commands
 //! that take no mail by SMTP don't need them.
 
 use super::values;
+use crate::smtp::TlsFiles;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::fmt;
 use std::path::PathBuf;
-
-/// What TLS needs, as PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// Our certificate, and those between it and the root.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
-}
 
 /// The keys as they are written.
 #[derive(Deserialize)]

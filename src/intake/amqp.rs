@@ -10,19 +10,15 @@ mod frames;
 mod queue;
 mod session;
 mod stream;
-mod tickets;
 
+use super::Intake;
+use super::acknowledged::Deliveries;
 use crate::backoff::Backoff;
 use crate::config::Amqp;
-use crate::mail::{Delivery, Forget};
-use crate::memory::MemoryBudget;
 use consume::End;
-use fault::{Fault, Past};
+use fault::{BrokerEnd, Fault};
 use session::Session;
 use std::time::{Duration, Instant};
-use tickets::Tickets;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 /// The pauses between two tries to connect.
@@ -34,52 +30,47 @@ const PAUSE: Backoff = Backoff {
 /// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Hands mails of the configured queue to `inbox`, as far as there is memory for them, until `shutdown` is cancelled or nobody empties the inbox any more.
+/// Hands mails of the configured queue in, as far as there is memory for them, until it is told to stop or nobody empties the inbox any
+/// more.
 ///
 /// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
 /// acknowledges, and closes the connection.
-pub async fn run(
-    amqp: &Amqp,
-    forget: Forget,
-    inbox: mpsc::Sender<Delivery>,
-    memory: MemoryBudget,
-    shutdown: CancellationToken,
-) {
-    let mut tickets = Tickets::new(forget);
+pub async fn run(amqp: &Amqp, intake: Intake) {
+    let shutdown = &intake.shutdown;
+    let mut acknowledged = Deliveries::new(intake.acknowledged.clone());
     let mut outage = Outage::new();
     let mut first = true;
     // An earlier process may have ended together with the broker.
-    let mut past = Past::MayHaveDied;
+    let mut last = BrokerEnd::MayHaveDied;
     loop {
         let opened = tokio::select! {
             () = shutdown.cancelled() => return,
-            opened = Session::open(amqp, &memory, first) => opened,
+            opened = Session::open(amqp, &intake.memory, first) => opened,
         };
-        let (fault, stragglers) = match opened {
+        let (fault, outstanding) = match opened {
             Ok(session) => {
                 outage.over(amqp, session.waiting);
                 first = false;
                 let since = Instant::now();
-                let end =
-                    consume::consume(session, amqp, &inbox, &mut tickets, past, &shutdown).await;
+                let end = consume::consume(session, amqp, &intake, &mut acknowledged, last).await;
                 if since.elapsed() > STABLE {
                     outage.tries = 0;
                 }
                 match end {
                     End::Stopped => return,
-                    End::Lost(fault, stragglers) => (fault, Some(stragglers)),
+                    End::Lost(fault, outstanding) => (fault, Some(outstanding)),
                 }
             }
             Err(fault) => (fault, None),
         };
-        past = fault.past();
+        last = fault.end();
         outage.goes_on(amqp, &fault);
         outage.tries = outage.tries.saturating_add(1);
         let pause = PAUSE.wait(outage.tries, fastrand::f64());
         let ready = async {
             tokio::time::sleep(pause).await;
-            if let Some(stragglers) = stragglers {
-                stragglers.settled(&mut tickets).await;
+            if let Some(outstanding) = outstanding {
+                outstanding.settled().await;
             }
         };
         tokio::select! {

@@ -1,6 +1,7 @@
 //! `config.template.yml` names every key that the code knows, each with a line of text and its default.
 
-use bouncedemails::config::{self, Amqp, Config, Handler, Platform, Smtp, TlsFiles};
+use bouncedemails::config::{self, Amqp, Config, Handler, Platform, Smtp};
+use bouncedemails::smtp::TlsFiles;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 

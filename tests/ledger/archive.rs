@@ -207,3 +207,25 @@ fn who_may_read_it_is_not_left_to_the_umask_and_no_link_is_followed() {
     assert_eq!(std::fs::read(&elsewhere).expect("it is there"), b"ours");
     assert_eq!(unpacked(&file), b"raw");
 }
+
+#[test]
+fn what_a_killed_service_had_begun_to_write_is_removed_once_it_is_old() {
+    let folder = TempDir::new().expect("a folder");
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 3600);
+    for (name, written) in [
+        (".00000000000000aa.tmp", long_ago),
+        (".00000000000000bb.tmp", SystemTime::now()),
+        ("notes.tmp", long_ago),
+        (".profile", long_ago),
+    ] {
+        let file = std::fs::File::create(folder.path().join(name)).expect("a file");
+        file.set_modified(written).expect("a time");
+    }
+    Archive::new(folder.path()).check().expect("an archive");
+    let left = std::fs::read_dir(folder.path()).expect("a folder");
+    let mut left: Vec<_> = left
+        .map(|entry| entry.expect("a file").file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, [".00000000000000bb.tmp", ".profile", "notes.tmp"]);
+}

@@ -1,7 +1,6 @@
 //! What is listened on, what is left alone, and what is said when it can't be.
 
-use bouncedemails::config::Listen;
-use bouncedemails::intake::smtp::Listener;
+use bouncedemails::smtp::{Listen, Listener};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use std::fs;
 use std::net::TcpListener;

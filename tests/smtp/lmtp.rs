@@ -1,7 +1,7 @@
 //! LMTP (RFC 2033).
 
 use crate::server::{Client, Server};
-use bouncedemails::intake::smtp::Protocol;
+use bouncedemails::smtp::Protocol;
 
 fn lmtp() -> (Server, Client) {
     let server = Server::with(|settings| settings.protocol = Protocol::Lmtp);

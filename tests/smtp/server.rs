@@ -1,15 +1,15 @@
 //! The real server on a port of its own, a mailbox behind it, and a client that says lines and reads replies.
 
 use bouncedemails::address::Address;
-use bouncedemails::intake::smtp::{
-    Backend, Listener, Message, Protocol, Reply, Settings, Timeouts, converse, serve,
-};
 use bouncedemails::memory::MemoryBudget;
+use bouncedemails::smtp::{
+    Backend, Client as Peer, Listener, Message, Protocol, Reply, Settings, Timeouts, Transactions,
+    serve,
+};
 use parking_lot::{Condvar, Mutex};
 use rustix::net::{self, AddressFamily, SocketType};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -100,6 +100,7 @@ impl Server {
 fn settings() -> Settings {
     Settings {
         hostname: "mx.test".to_owned(),
+        software: "bouncedemails",
         protocol: Protocol::Smtp,
         allow: vec!["127.0.0.0/8".parse().unwrap()],
         max_connections: 20,
@@ -203,31 +204,58 @@ impl Mailbox {
 }
 
 impl Backend for Mailbox {
-    /// The number of the mail, from 0.
-    type Note = usize;
+    type Transactions = Delivering;
 
-    fn takes(&self, recipient: &Address) -> bool {
-        recipient.domain() == "openhpi.de"
+    fn connected(&self, _: Peer) -> Delivering {
+        Delivering {
+            mailbox: self.clone(),
+            unknown: Vec::new(),
+        }
+    }
+}
+
+/// One client's mails on their way into the mailbox.
+pub struct Delivering {
+    mailbox: Mailbox,
+    /// The numbers of the mails, from 0, of which the client may not know.
+    unknown: Vec<usize>,
+}
+
+impl Transactions for Delivering {
+    fn rcpt(&mut self, recipient: Option<&Address>) -> Result<(), Reply> {
+        match recipient {
+            Some(address) if address.domain() == "openhpi.de" => Ok(()),
+            _ => Err(Reply::new(
+                550,
+                (5, 7, 1),
+                "Not an address of a configured platform",
+            )),
+        }
     }
 
-    async fn deliver(&self, message: Message) -> Result<(Reply, usize), Reply> {
+    async fn data(&mut self, message: Message) -> Result<Reply, Reply> {
+        let inside = &self.mailbox.inside;
         let number = {
-            let mut state = self.inside.state.lock();
+            let mut state = inside.state.lock();
             state.messages.push(message);
-            self.inside.changed.notify_all();
+            inside.changed.notify_all();
             state.messages.len() - 1
         };
-        let mut mood = self.mood.subscribe();
+        let mut mood = self.mailbox.mood.subscribe();
         let mood = *mood.wait_for(|mood| *mood != Mood::Hold).await.unwrap();
         match mood {
-            Mood::Take => Ok((Reply::new(250, (2, 0, 0), "Taken"), number)),
+            Mood::Take => {
+                self.unknown.push(number);
+                Ok(Reply::new(250, (2, 0, 0), "Taken"))
+            }
             _ => Err(Reply::new(451, (4, 3, 0), "Not now")),
         }
     }
 
-    fn known(&self, number: usize) {
-        self.inside.state.lock().known.push(number);
-        self.inside.changed.notify_all();
+    fn saw_replies(&mut self) {
+        let inside = &self.mailbox.inside;
+        inside.state.lock().known.append(&mut self.unknown);
+        inside.changed.notify_all();
     }
 }
 
@@ -314,21 +342,6 @@ impl Client {
         self.half_close();
         assert_eq!(self.rest(), "");
     }
-}
-
-/// Talks over a unix socket with a server that knows one client only. Its kernel says what the client has read.
-pub fn converse_over_unix(mailbox: &Mailbox, client: impl FnOnce(&mut BufReader<UnixStream>)) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    theirs.set_nonblocking(true).unwrap();
-    ours.set_read_timeout(Some(PATIENCE)).unwrap();
-    let runtime = Runtime::new().unwrap();
-    let _inside = runtime.enter();
-    let theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
-    let mailbox = mailbox.clone();
-    let server = runtime.spawn(async move { converse(&settings(), &mailbox, theirs).await });
-    client(&mut BufReader::new(ours));
-    let end = async { tokio::time::timeout(PATIENCE, server).await };
-    runtime.block_on(end).expect("it ends").unwrap().unwrap();
 }
 
 /// Sends single bytes beside a [`Client`] until the connection is gone.

@@ -1,8 +1,7 @@
 //! STARTTLS with a real client (openssl s_client), and what is refused around it.
 
 use crate::server::{Client, Server};
-use bouncedemails::config::TlsFiles;
-use bouncedemails::intake::smtp::{Settings, Tls};
+use bouncedemails::smtp::{Settings, Tls, TlsFiles};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};

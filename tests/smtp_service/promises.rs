@@ -112,31 +112,6 @@ fn a_mail_on_purpose_after_a_kill_counts() {
     assert_eq!(service.counter(FULL), 2);
 }
 
-/// The service sleeps until both mails are there. Then chance decides which one it reads first.
-#[test]
-fn a_mail_that_is_read_together_with_its_repeat_counts_once() {
-    let service = Service::start();
-    let mail = soft_bounce(FULL);
-    for times in 1..=20 {
-        let mut hasty = service.client();
-        let mut patient = service.client();
-        for client in [&mut hasty, &mut patient] {
-            client.begin_mail();
-        }
-        service.daemon.freeze();
-        hasty.end_mail(&mail);
-        hasty.hang_up();
-        patient.end_mail(&mail);
-        service.daemon.thaw();
-        patient.expect("250 2.0.0 ");
-        patient.asks("QUIT", "221 ");
-        assert_eq!(service.counter(FULL), times, "the repeat was counted");
-    }
-    // What is read late is read before it ends.
-    let service = service.stop_and_start(|| {});
-    assert_eq!(service.counter(FULL), 20, "the repeat was counted");
-}
-
 #[test]
 fn a_client_that_was_cut_off_by_our_death_counts_once() {
     let service = Service::start();
@@ -152,6 +127,7 @@ fn a_client_that_was_cut_off_by_our_death_counts_once() {
     assert_eq!(service.counter(FULL), 2);
 }
 
+/// One after the other: each is decided when its client goes on or leaves.
 #[test]
 fn equal_mails_of_several_connections_at_once_all_count() {
     let service = Service::start();
@@ -160,9 +136,15 @@ fn equal_mails_of_several_connections_at_once_all_count() {
     for client in &mut clients {
         client.send_mail(&mail);
     }
-    for client in &mut clients {
-        client.expect("250 ");
-    }
+    std::thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                client.expect("250 ");
+                client.asks("QUIT", "221 ");
+                client.half_close();
+            });
+        }
+    });
     assert_eq!(service.counter(FULL), 20);
 }
 

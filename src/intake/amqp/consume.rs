@@ -1,12 +1,13 @@
 //! From the consumer to the inbox, and from the receipts back to the broker: one connection's whole life.
 
 use super::answered::Answered;
-use super::fault::{Fault, Past};
+use super::fault::{BrokerEnd, Fault};
 use super::frames::{DELIVERY_COUNT, MESSAGE_ID};
 use super::queue::Redelivered;
 use super::session::Session;
-use super::tickets::Tickets;
 use crate::config::Amqp;
+use crate::intake::Intake;
+use crate::intake::acknowledged::Deliveries;
 use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source};
 use crate::memory::Memory;
 use futures_util::StreamExt;
@@ -16,7 +17,6 @@ use lapin::{BasicProperties, message};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 /// The most receipts that one acknowledgement answers.
@@ -25,15 +25,15 @@ const MOST_AT_ONCE: usize = 4096;
 /// How long the engine has for the mails in its hands when we stop.
 const SETTLED_WITHIN: Duration = Duration::from_secs(6);
 
-/// How often the broker is asked for a proof, if there is something to prove.
-const PROOF_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked for deliveries that were acknowledged so long ago that they won't come again.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
 
 /// Why consuming ended.
 pub(super) enum End {
     /// We were told to stop.
     Stopped,
     /// The broker is gone, and the engine still has mails of it in hand.
-    Lost(Fault, Stragglers),
+    Lost(Fault, Outstanding),
 }
 
 /// What became of the delivery with this tag.
@@ -43,20 +43,19 @@ type Answer = (DeliveryTag, Settled);
 pub(super) async fn consume(
     mut session: Session,
     amqp: &Amqp,
-    inbox: &mpsc::Sender<Delivery>,
-    tickets: &mut Tickets,
-    past: Past,
-    shutdown: &CancellationToken,
+    intake: &Intake,
+    acknowledged: &mut Deliveries,
+    last: BrokerEnd,
 ) -> End {
-    let deliveries = Deliveries {
+    let deliveries = Consumed {
         consumer: session.consumer.clone(),
         arrivals: session.arrivals.take(),
         redelivered: Redelivered::default(),
     };
     let (sender, mut answers) = mpsc::unbounded_channel();
     let result = {
-        let feeding = feed(&session, deliveries, amqp, inbox, sender, past, shutdown);
-        let settling = settle(&session, amqp, &mut answers, tickets);
+        let feeding = feed(&session, deliveries, amqp, intake, sender, last);
+        let settling = settle(&session, &mut answers, acknowledged);
         tokio::pin!(feeding, settling);
         tokio::select! {
             fed = &mut feeding => match fed {
@@ -75,41 +74,37 @@ pub(super) async fn consume(
         Ok(()) => {
             // What was prefetched and not handed over goes back to the queue with the connection.
             if session.close().await {
-                tickets.forget_all().await;
+                acknowledged.closed_in_order();
             }
             End::Stopped
         }
         Err(fault) => {
             session.close().await;
-            tickets.lost();
-            End::Lost(fault, Stragglers(answers))
+            acknowledged.connection_lost();
+            End::Lost(fault, Outstanding(answers))
         }
     }
 }
 
 /// The receipts that were out when a connection was lost.
-pub(super) struct Stragglers(mpsc::UnboundedReceiver<Answer>);
+pub(super) struct Outstanding(mpsc::UnboundedReceiver<Answer>);
 
-impl Stragglers {
+impl Outstanding {
     /// Waits for the last of them. Before that no mail may be taken from another connection: the ledger knows a mail that comes again
     /// only after it has recorded it.
-    pub(super) async fn settled(mut self, tickets: &mut Tickets) {
-        while let Some((_, settled)) = self.0.recv().await {
-            if let Settled::Confirmed(ticket) = settled {
-                tickets.unacknowledged(ticket);
-            }
-        }
+    pub(super) async fn settled(mut self) {
+        while self.0.recv().await.is_some() {}
     }
 }
 
 /// What the broker delivers.
-struct Deliveries {
+struct Consumed {
     consumer: lapin::Consumer,
     arrivals: Option<mpsc::UnboundedReceiver<Memory>>,
     redelivered: Redelivered,
 }
 
-impl Deliveries {
+impl Consumed {
     /// The next one, with the memory that it takes.
     async fn next(&mut self) -> (Option<lapin::Result<message::Delivery>>, Option<Memory>) {
         let delivery = self.consumer.next().await;
@@ -126,29 +121,28 @@ impl Deliveries {
 /// Hands mails to the engine, as fast as that takes them.
 async fn feed(
     session: &Session,
-    mut deliveries: Deliveries,
+    mut deliveries: Consumed,
     amqp: &Amqp,
-    inbox: &mpsc::Sender<Delivery>,
+    intake: &Intake,
     answers: mpsc::UnboundedSender<Answer>,
-    past: Past,
-    shutdown: &CancellationToken,
+    last: BrokerEnd,
 ) -> Result<(), Fault> {
     // What waited when we came may have been delivered before, even without a mark, by a broker that was killed before it had
     // written our acknowledgement down.
-    let mut doubtful = match past {
-        Past::Orderly => 0,
-        Past::MayHaveDied => session.waiting,
+    let mut maybe_redelivered = match last {
+        BrokerEnd::Orderly => 0,
+        BrokerEnd::MayHaveDied => session.waiting,
     };
     let by = mail::Session::begin();
     loop {
         // Room first: what is still in the consumer can go back at once.
         let next = async {
-            let room = inbox.reserve().await.ok()?;
+            let room = intake.inbox.reserve().await.ok()?;
             Some((room, deliveries.next().await))
         };
         let next = tokio::select! {
             biased;
-            () = shutdown.cancelled() => None,
+            () = intake.shutdown.cancelled() => None,
             next = next => next,
         };
         let Some((room, (delivery, memory))) = next else {
@@ -167,11 +161,11 @@ async fn feed(
             None if session.connection.status().connected() => return Err(Fault::Cancelled),
             None => return Err(Fault::Closed),
         };
-        let repeat = match delivery.redelivered || doubtful > 0 {
+        let repeat = match delivery.redelivered || maybe_redelivered > 0 {
             true => Repeat::Possible,
             false => Repeat::No,
         };
-        doubtful = doubtful.saturating_sub(1);
+        maybe_redelivered = maybe_redelivered.saturating_sub(1);
         let tag = delivery.delivery_tag;
         let id = id(&delivery.properties);
         let vhost = &amqp.url.uri().vhost;
@@ -215,32 +209,22 @@ fn times_delivered(properties: &BasicProperties) -> i64 {
 /// Answers the broker as the receipts come in. Ends when there will be no more of them.
 async fn settle(
     session: &Session,
-    amqp: &Amqp,
     answers: &mut mpsc::UnboundedReceiver<Answer>,
-    tickets: &mut Tickets,
+    acknowledged: &mut Deliveries,
 ) -> Result<(), Fault> {
     let mut batch = Vec::new();
     let mut answered = Answered::default();
-    let mut proof = tokio::time::interval(PROOF_EVERY);
-    proof.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tick = tokio::time::interval(SETTLE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             count = answers.recv_many(&mut batch, MOST_AT_ONCE) => {
                 if count == 0 {
                     return Ok(());
                 }
-                answer(session, batch.drain(..), &mut answered, tickets).await.map_err(Fault::Lost)?;
-                if answered.all_up_to() >= DeliveryTag::from(session.waiting) {
-                    tickets.caught_up();
-                }
+                answer(session, batch.drain(..), &mut answered, acknowledged).await.map_err(Fault::Lost)?;
             }
-            _ = proof.tick() => {
-                if tickets.lack_proof() {
-                    session.waiting_now(amqp).await.map_err(Fault::Lost)?;
-                    tickets.proven(Instant::now());
-                }
-                tickets.forget_certain(Instant::now());
-            }
+            _ = tick.tick() => acknowledged.settle(Instant::now()),
         }
     }
 }
@@ -251,7 +235,7 @@ async fn answer(
     session: &Session,
     answers: impl Iterator<Item = Answer>,
     answered: &mut Answered,
-    tickets: &mut Tickets,
+    acknowledged: &mut Deliveries,
 ) -> Result<(), lapin::Error> {
     let (mut confirmed, mut recorded) = (Vec::new(), Vec::new());
     for (tag, settled) in answers {
@@ -268,7 +252,7 @@ async fn answer(
     if confirmed.is_empty() {
         return Ok(());
     }
-    tickets.acknowledged(recorded);
+    acknowledged.acknowledged(recorded, Instant::now());
     let all_up_to = answered.all_up_to();
     let in_one = confirmed
         .iter()

@@ -31,10 +31,10 @@ pub(super) enum Fault {
     Cancelled,
 }
 
-/// What happened to the broker since it got our last acknowledgement, as far as we know.
+/// How the broker ended the last connection, as far as we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Past {
-    /// It ended the last connection itself. What it delivers a second time it marks as redelivered.
+pub(super) enum BrokerEnd {
+    /// By itself. What it delivers a second time it marks as redelivered.
     Orderly,
     /// It may have been killed.
     MayHaveDied,
@@ -50,13 +50,13 @@ impl Fault {
         }
     }
 
-    /// What this fault says about the broker.
-    pub(super) fn past(&self) -> Past {
+    /// What this fault says about how the broker ended the connection.
+    pub(super) fn end(&self) -> BrokerEnd {
         match self {
-            Fault::Lost(error) if code(error).is_some() => Past::Orderly,
-            Fault::Cancelled => Past::Orderly,
+            Fault::Lost(error) if code(error).is_some() => BrokerEnd::Orderly,
+            Fault::Cancelled => BrokerEnd::Orderly,
             // While it can't be reached it may be killed as well.
-            _ => Past::MayHaveDied,
+            _ => BrokerEnd::MayHaveDied,
         }
     }
 

@@ -87,12 +87,6 @@ impl Session {
         }
     }
 
-    /// Asks the broker something on our channel: its answer proves that it has read all acknowledgements before. Returns how many
-    /// mails are waiting.
-    pub(super) async fn waiting_now(&self, amqp: &Amqp) -> Result<u32, lapin::Error> {
-        waiting(&self.channel, amqp).await
-    }
-
     /// Closes the connection in good order; whether the broker agreed.
     pub(super) async fn close(&self) -> bool {
         close(&self.connection).await

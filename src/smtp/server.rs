@@ -3,11 +3,10 @@
 use super::Settings;
 use super::admission::Admission;
 use super::backend::Backend;
-use super::conversation::{Conversation, Stop};
 use super::listener::{Accepted, Listener};
 use super::reply::{self, Reply};
+use super::session::{Session, Stop};
 use super::wire::{Io, Wire};
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixStream;
@@ -54,16 +53,12 @@ pub async fn serve<B: Backend>(
 }
 
 /// Talks with one client that is connected already, without asking whether it may.
-pub async fn converse<B: Backend>(
-    settings: &Settings,
-    backend: &B,
-    stream: UnixStream,
-) -> io::Result<()> {
-    let Accepted { io, connection } = Accepted::new(stream, None)?;
-    Conversation::new(settings, backend, Stop::default(), connection, io)
+pub async fn converse<B: Backend>(settings: &Settings, backend: &B, stream: UnixStream) {
+    let Accepted { io, client } = Accepted::new(stream, None);
+    let transactions = backend.connected(client);
+    Session::new(settings, transactions, Stop::default(), client, io)
         .run()
         .await;
-    Ok(())
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(250);
@@ -78,22 +73,23 @@ struct Server<B> {
 
 impl<B: Backend> Server<B> {
     fn admit(self: &Arc<Self>, accepted: Accepted) {
-        let Accepted { io, connection } = accepted;
-        match self.admission.admit(connection.ip()) {
-            Ok(seat) => {
+        let Accepted { io, client } = accepted;
+        match self.admission.admit(client.ip()) {
+            Ok(slot) => {
                 let server = self.clone();
                 self.sessions.spawn(async move {
                     let Server {
                         settings, backend, ..
                     } = &*server;
-                    Conversation::new(settings, backend, server.stop.clone(), connection, io)
+                    let transactions = backend.connected(client);
+                    Session::new(settings, transactions, server.stop.clone(), client, io)
                         .run()
                         .await;
-                    drop(seat);
+                    drop(slot);
                 });
             }
             Err(reply) => {
-                tracing::info!("SMTP client {connection} was sent off: {reply}.");
+                tracing::info!("SMTP client {client} was sent off: {reply}.");
                 turn_away(io, &reply);
             }
         }
@@ -123,7 +119,7 @@ impl<B: Backend> Server<B> {
     }
 }
 
-/// Says one thing and hangs up. It must not wait: whoever is turned away has no seat.
+/// Says one thing and hangs up. It must not wait: whoever is turned away has no slot.
 fn turn_away(io: Box<dyn Io>, reply: &Reply) {
     let mut wire = Wire::new(io);
     wire.say(reply);

@@ -27,7 +27,7 @@ struct Present {
 
 /// A client's place. Dropped, it is free again.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct Slot {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
 }
@@ -43,7 +43,7 @@ impl Admission {
     }
 
     /// A place for a client. One without an address came by a unix socket: whoever may open that is allowed, and it knows no shares.
-    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Seat, Reply> {
+    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, Reply> {
         if let Some(address) = &address
             && !self.allow.iter().any(|network| network.contains(address))
         {
@@ -62,14 +62,14 @@ impl Admission {
             *count += 1;
         }
         present.total += 1;
-        Ok(Seat {
+        Ok(Slot {
             admission: self.clone(),
             address,
         })
     }
 }
 
-impl Drop for Seat {
+impl Drop for Slot {
     fn drop(&mut self) {
         let mut present = self.admission.present.lock();
         present.total -= 1;
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn one_address_gets_half_of_the_places_and_gives_them_back() {
         let admission = admission(&["0.0.0.0/0"], 4);
-        let greedy: Vec<Seat> = (0..2)
+        let greedy: Vec<Slot> = (0..2)
             .map(|_| admission.admit(ip("1.1.1.1")).unwrap())
             .collect();
         assert!(admission.admit(ip("1.1.1.1")).is_err());

@@ -1,17 +1,17 @@
 //! The content of a mail: reading it after DATA (RFC 5321) or BDAT (RFC 3030), and handing it over.
 
-use super::Protocol;
-use super::backend::{Backend, Message};
-use super::content::{Content, DotReader};
-use super::conversation::{Conversation, End};
-use super::reply::{self, Reply};
+use super::{End, Session};
 use crate::memory::Owner;
+use crate::smtp::Protocol;
+use crate::smtp::backend::{Message, Transactions};
+use crate::smtp::content::{Content, DotReader};
+use crate::smtp::reply::{self, Reply};
 use tokio::time::Instant;
 
 /// Whoever comes by the unix socket.
 const UNIX_SOCKET: Owner = Owner::Part("the unix socket");
 
-impl<B: Backend> Conversation<'_, B> {
+impl<T: Transactions> Session<'_, T> {
     /// DATA: everything up to the line with the dot.
     pub(super) async fn data(&mut self) -> Result<Reply, End> {
         match &self.transaction {
@@ -62,7 +62,7 @@ impl<B: Backend> Conversation<'_, B> {
     }
 
     fn content(&self) -> Content {
-        let owner = self.connection.ip().map_or(UNIX_SOCKET, Owner::client);
+        let owner = self.client.ip().map_or(UNIX_SOCKET, Owner::client);
         let memory = self.settings.memory.nothing(owner);
         Content::new(self.settings.max_message_size, memory)
     }
@@ -105,19 +105,20 @@ impl<B: Backend> Conversation<'_, B> {
             Err(refusal) => refusal,
             Ok((content, memory)) => {
                 let message = Message {
-                    connection: self.connection.clone(),
                     recipients: transaction.recipients,
                     content,
                     memory,
                 };
                 let settled = tokio::select! {
                     biased;
-                    settled = self.backend.deliver(message) => settled,
-                    () = self.stop.now.cancelled() => Err(reply::NOT_RECORDED),
+                    settled = self.transactions.data(message) => settled,
+                    () = self.stop.now.cancelled() => Err(reply::NOT_TAKEN),
                 };
                 match settled {
-                    Ok((reply, note)) => {
-                        self.unproven.push(note);
+                    Ok(reply) => {
+                        self.may_not_know = true;
+                        // What lies in the buffer was sent before this reply.
+                        self.after_replies = false;
                         self.errors = 0;
                         self.idle_commands = 0;
                         reply

@@ -1,8 +1,8 @@
 //! The sockets on which clients come in: bound by us, or by systemd (socket activation).
 
-use super::connection::Connection;
+use super::backend::Client;
+use super::listen::Listen;
 use super::wire::Io;
-use crate::config::Listen;
 use futures_util::FutureExt;
 use futures_util::future::select_all;
 use listenfd::ListenFd;
@@ -10,7 +10,6 @@ use rustix::io::Errno;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -58,23 +57,23 @@ pub enum ListenError {
 /// A client that came in.
 pub(super) struct Accepted {
     pub io: Box<dyn Io>,
-    pub connection: Connection,
+    pub client: Client,
 }
 
 impl Accepted {
-    pub fn new(
-        stream: impl Io + AsFd + 'static,
-        address: Option<SocketAddr>,
-    ) -> io::Result<Accepted> {
-        Ok(Accepted {
-            connection: Connection::new(&stream, address)?,
+    pub fn new(stream: impl Io + 'static, address: Option<SocketAddr>) -> Accepted {
+        Accepted {
             io: Box::new(stream),
-        })
+            client: Client::new(address),
+        }
     }
 }
 
 impl Listener {
     /// Listens on every address that `listen` stands for.
+    ///
+    /// # Errors
+    /// When that is not possible, in words that say what to do.
     pub async fn bind(listen: &Listen) -> Result<Listener, ListenError> {
         let bound = match listen {
             Listen::Tcp { host, port } => bind_tcp(host, *port).await,
@@ -87,6 +86,9 @@ impl Listener {
     }
 
     /// The sockets that systemd handed over, if it did.
+    ///
+    /// # Errors
+    /// When they are no sockets that listen.
     pub fn from_systemd() -> Result<Option<Listener>, ListenError> {
         let mut handed = ListenFd::from_env();
         let mut sockets = Vec::new();
@@ -122,11 +124,11 @@ impl Socket {
                 let (stream, address) = listener.accept().await?;
                 // Replies are small and awaited.
                 stream.set_nodelay(true)?;
-                Accepted::new(stream, Some(address))
+                Ok(Accepted::new(stream, Some(address)))
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Accepted::new(stream, None)
+                Ok(Accepted::new(stream, None))
             }
         }
     }

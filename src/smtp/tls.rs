@@ -1,6 +1,5 @@
 //! Certificate and key for STARTTLS, read again when their files change.
 
-use crate::config::TlsFiles;
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
@@ -10,6 +9,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
+
+/// What TLS needs, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Our certificate, and those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
 
 /// What a TLS handshake needs.
 #[derive(Debug)]
@@ -70,17 +78,6 @@ pub enum TlsError {
     },
 }
 
-impl TlsError {
-    /// Which key of the configuration is to blame, by its path.
-    pub fn keys(&self) -> Vec<&'static str> {
-        let key = match self {
-            TlsError::File { key, .. } | TlsError::Empty { key, .. } => Some(*key),
-            TlsError::Unusable { .. } => None,
-        };
-        ["smtp", "tls"].into_iter().chain(key).collect()
-    }
-}
-
 /// The fault of a file without the words `I/O error`.
 fn plain(error: &pem::Error) -> String {
     match error {
@@ -91,6 +88,9 @@ fn plain(error: &pem::Error) -> String {
 
 impl Tls {
     /// Reads both files.
+    ///
+    /// # Errors
+    /// When they can't be read or used.
     pub fn load(files: &TlsFiles) -> Result<Tls, TlsError> {
         // The stamps first: a change while we read is seen at the next handshake.
         let stamps = stamps(files);

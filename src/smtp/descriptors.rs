@@ -2,15 +2,12 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// A client takes a socket, and a second handle on it for others to look at ([`super::Connection`]).
-const FOR_EACH_CLIENT: u64 = 2;
-
 /// For the database, brokers, platforms and the rest.
 const FOR_OTHERS: u64 = 200;
 
 /// Asks the system for enough, and says so in the log if it does not give them.
-pub(super) fn provide(clients: usize) {
-    let needed = FOR_OTHERS + FOR_EACH_CLIENT * clients as u64;
+pub fn provide(clients: usize) {
+    let needed = FOR_OTHERS + clients as u64;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return;

@@ -1,28 +1,27 @@
-//! Mails from files or standard input → the service, as one intake among others.
+//! Mails that are at hand, from files or standard input, as one intake among others.
 
-use crate::intake;
+use super::Intake;
 use crate::mail::{Delivery, Mail, Receipt, Settled};
 use crate::memory::Owner;
-use crate::service::Service;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::error;
 
 /// What became of the mails; complete when the service has finished.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub struct Tally {
     recorded: AtomicUsize,
     returned: AtomicUsize,
 }
 
 impl Tally {
     /// How many are committed to disk.
-    pub(super) fn recorded(&self) -> usize {
+    pub fn recorded(&self) -> usize {
         self.recorded.load(Ordering::Acquire)
     }
 
     /// How many are not: the log says why.
-    pub(super) fn returned(&self) -> usize {
+    pub fn returned(&self) -> usize {
         self.returned.load(Ordering::Acquire)
     }
 }
@@ -34,14 +33,12 @@ const FILES: Owner = Owner::Part("files");
 /// returned. It may block while it reads the next one.
 ///
 /// # Errors
-/// When the service has died.
-pub(super) async fn feed(
-    service: &Service,
+/// When the engine has died.
+pub async fn run(
+    intake: Intake,
     tally: &Arc<Tally>,
     mails: impl Iterator<Item = anyhow::Result<Mail>>,
 ) -> anyhow::Result<()> {
-    let inbox = service.inbox();
-    let budget = intake::memory(0);
     for mail in mails {
         let mail = match mail {
             Ok(mail) => mail,
@@ -51,14 +48,14 @@ pub(super) async fn feed(
                 continue;
             }
         };
-        let memory = budget.acquire(FILES, mail.raw().len()).await;
-        let (tally, ledger) = (tally.clone(), service.ledger.clone());
+        let memory = intake.memory.acquire(FILES, mail.raw().len()).await;
+        let (tally, acknowledged) = (tally.clone(), intake.acknowledged.clone());
         let receipt = Receipt::new(move |settled| {
             drop(memory);
             match settled {
                 Settled::Confirmed(ticket) => {
                     // Whoever started this process sees that it ended well: nothing is handed in again by mistake.
-                    ledger.forget(&[ticket]);
+                    acknowledged.peer_knows(ticket);
                     tally.recorded.fetch_add(1, Ordering::Release);
                 }
                 Settled::Returned => {
@@ -67,7 +64,7 @@ pub(super) async fn feed(
             }
         });
         let delivery = Delivery { mail, receipt };
-        if inbox.send(delivery).await.is_err() {
+        if intake.inbox.send(delivery).await.is_err() {
             anyhow::bail!("the engine has died");
         }
     }

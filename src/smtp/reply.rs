@@ -76,13 +76,12 @@ pub(super) const OK: Reply = Reply::new(250, (2, 0, 0), "Ok");
 pub(super) const SENDER_OK: Reply = Reply::new(250, (2, 1, 0), "Sender ok");
 pub(super) const RECIPIENT_OK: Reply = Reply::new(250, (2, 1, 5), "Recipient ok");
 pub(super) const CHUNK_OK: Reply = Reply::new(250, (2, 0, 0), "Chunk ok");
-pub(super) const RECORDED: Reply = Reply::new(250, (2, 0, 0), "Recorded");
 pub(super) const BYE: Reply = Reply::new(221, (2, 0, 0), "Bye");
 pub(super) const READY_FOR_TLS: Reply = Reply::new(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const HELP: Reply = Reply::new(
     214,
     (2, 0, 0),
-    "Bounces only: EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS",
+    "EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY STARTTLS",
 );
 pub(super) const CANNOT_VERIFY: Reply = Reply::new(
     252,
@@ -104,9 +103,8 @@ pub(super) const NOT_ALLOWED: Reply = Reply::new(
     "Your address is in no network of smtp.allow",
 );
 
-/// The mail could not be recorded: the client must keep it (RFC 3463 4.3.0, "other mail system status").
-pub(super) const NOT_RECORDED: Reply =
-    Reply::new(451, (4, 3, 0), "Not recorded; keep it and try again");
+/// The client must keep its mail (RFC 3463 4.3.0, "other mail system status").
+pub(super) const NOT_TAKEN: Reply = Reply::new(451, (4, 3, 0), "Not taken; keep it and try again");
 /// RFC 3463 4.3.1, "mail system full".
 pub(super) const NO_ROOM: Reply = Reply::new(
     452,
@@ -114,8 +112,6 @@ pub(super) const NO_ROOM: Reply = Reply::new(
     "Too many large mails at once; try again later",
 );
 pub(super) const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, (4, 5, 3), "Too many recipients");
-pub(super) const NO_SUCH_PLATFORM: Reply =
-    Reply::new(550, (5, 7, 1), "Not an address of a configured platform");
 pub(super) const TOO_LARGE: Reply =
     Reply::new(552, (5, 3, 4), "Larger than smtp.max_message_size allows");
 

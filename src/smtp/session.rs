@@ -1,19 +1,19 @@
-//! The conversation with one client (RFC 5321, and RFC 2033 for LMTP): which command is in order now, and what it leads to.
+//! The session with one client (RFC 5321, and RFC 2033 for LMTP): which command is in order now, and what it leads to.
 //!
-//! It knows nothing of what the mail is for: that is behind [`Backend`].
+//! It knows nothing of what the mail is for: that is behind [`Transactions`].
 
-use super::backend::Backend;
+mod data;
+
+use super::backend::{Client, Transactions};
 use super::command::{self, Command, Recipient};
-use super::connection::Connection;
 use super::content::Content;
 use super::reply::{self, Reply};
+use super::settings::{Protocol, Settings};
 use super::wire::{Fill, Io, Wire};
-use super::{Protocol, Settings};
 use crate::address::Address;
 use crate::printable::Printable;
 use bytes::BytesMut;
 use memchr::memchr;
-use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -32,37 +32,39 @@ pub(super) struct Stop {
     pub now: CancellationToken,
 }
 
-/// One client's conversation.
-pub(super) struct Conversation<'a, B: Backend> {
-    pub(super) settings: &'a Settings,
-    pub(super) backend: &'a B,
-    pub(super) stop: Stop,
-    pub(super) connection: Arc<Connection>,
-    pub(super) wire: Wire,
+/// One client's session.
+pub(super) struct Session<'a, T: Transactions> {
+    settings: &'a Settings,
+    transactions: T,
+    stop: Stop,
+    client: Client,
+    wire: Wire,
     hello: bool,
     tls: bool,
-    pub(super) transaction: Option<Transaction>,
+    transaction: Option<Transaction>,
     /// Negative replies since the last mail that was taken.
-    pub(super) errors: u32,
+    errors: u32,
     /// Commands that bring no mail closer since the last one that was taken.
-    pub(super) idle_commands: u32,
+    idle_commands: u32,
     /// How many refusals of this connection are in the log.
     refusals: u32,
-    /// Mails whose 250 the client may not have seen yet.
-    pub(super) unproven: Vec<B::Note>,
+    /// Whether a mail was taken and the client may not have seen that yet.
+    may_not_know: bool,
+    /// Whether what is read now was sent after the client could see all replies.
+    after_replies: bool,
 }
 
 /// What lies between MAIL and the reply to its content.
-pub(super) struct Transaction {
+struct Transaction {
     utf8: bool,
-    pub(super) recipients: Vec<Address>,
+    recipients: Vec<Address>,
     /// What BDAT brought so far.
-    pub(super) chunks: Option<Content>,
+    chunks: Option<Content>,
     deadline: Instant,
 }
 
-/// Why a conversation ends.
-pub(super) enum End {
+/// Why a session ends.
+enum End {
     /// The client said QUIT.
     Quit,
     /// We say this and hang up.
@@ -71,19 +73,19 @@ pub(super) enum End {
     Gone,
 }
 
-impl<'a, B: Backend> Conversation<'a, B> {
+impl<'a, T: Transactions> Session<'a, T> {
     pub fn new(
         settings: &'a Settings,
-        backend: &'a B,
+        transactions: T,
         stop: Stop,
-        connection: Connection,
+        client: Client,
         io: Box<dyn Io>,
     ) -> Self {
-        Conversation {
+        Session {
             settings,
-            backend,
+            transactions,
             stop,
-            connection: Arc::new(connection),
+            client,
             wire: Wire::new(io),
             hello: false,
             tls: false,
@@ -91,16 +93,20 @@ impl<'a, B: Backend> Conversation<'a, B> {
             errors: 0,
             idle_commands: 0,
             refusals: 0,
-            unproven: Vec::new(),
+            may_not_know: false,
+            after_replies: false,
         }
     }
 
     /// Talks until one side ends it.
     pub async fn run(mut self) {
         let Settings {
-            hostname, protocol, ..
+            hostname,
+            protocol,
+            software,
+            ..
         } = self.settings;
-        let greeting = format!("{hostname} {protocol} bouncedemails");
+        let greeting = format!("{hostname} {protocol} {software}");
         self.wire.say(&Reply::plain(220, greeting));
         let end = loop {
             if let Err(end) = self.turn().await {
@@ -111,20 +117,20 @@ impl<'a, B: Backend> Conversation<'a, B> {
             End::Quit => reply::BYE,
             End::LastWords(reply) => {
                 if reply != reply::STOPPING {
-                    tracing::info!("SMTP client {} was sent off: {reply}.", self.connection);
+                    tracing::info!("SMTP client {} was sent off: {reply}.", self.client);
                 }
                 reply
             }
             End::Gone => {
                 if self.transaction.is_some() {
-                    let connection = &self.connection;
-                    tracing::info!("SMTP client {connection} hung up in the middle of a mail.");
+                    let client = self.client;
+                    tracing::info!("SMTP client {client} hung up in the middle of a mail.");
                 }
-                return self.wire.hang_up();
+                return;
             }
         };
         self.wire.say(&last_words);
-        // A client may pipeline QUIT, and then sends nothing after our 250 but the end of its side.
+        // A client may send QUIT together with the end of its mail: only by its orderly end it shows that it has our 250.
         if self.wire.close(self.settings.timeouts.farewell).await {
             self.knows();
         }
@@ -132,8 +138,8 @@ impl<'a, B: Backend> Conversation<'a, B> {
 
     /// The client has seen all of our replies.
     fn knows(&mut self) {
-        for note in self.unproven.drain(..) {
-            self.backend.known(note);
+        if std::mem::take(&mut self.may_not_know) {
+            self.transactions.saw_replies();
         }
     }
 
@@ -147,7 +153,12 @@ impl<'a, B: Backend> Conversation<'a, B> {
         }
         let line = self.line().await?;
         let reply = match command::parse(&line) {
-            Ok(command) => self.obey(command).await?,
+            Ok(command) => {
+                if self.after_replies {
+                    self.knows();
+                }
+                self.obey(command).await?
+            }
             Err(refusal) => Some(refusal),
         };
         match reply {
@@ -170,7 +181,7 @@ impl<'a, B: Backend> Conversation<'a, B> {
 
     fn log_refusal(&mut self, reply: &Reply, line: &[u8]) {
         self.refusals = self.refusals.saturating_add(1);
-        let client = &self.connection;
+        let client = self.client;
         if self.refusals <= MOST_REFUSALS_LOGGED {
             let line = line.trim_ascii_end();
             let line = String::from_utf8_lossy(&line[..line.len().min(SHOWN)]);
@@ -202,7 +213,7 @@ impl<'a, B: Backend> Conversation<'a, B> {
     }
 
     /// Waits for more input, but not beyond `deadline` or that of the transaction.
-    pub(super) async fn read_more(&mut self, deadline: Instant) -> Result<(), End> {
+    async fn read_more(&mut self, deadline: Instant) -> Result<(), End> {
         let idle = self.transaction.is_none();
         let deadline = match &self.transaction {
             Some(transaction) => deadline.min(transaction.deadline),
@@ -215,18 +226,15 @@ impl<'a, B: Backend> Conversation<'a, B> {
             fill = timeout_at(deadline, self.wire.fill()) => fill,
         };
         match fill {
-            Ok(Ok(Fill::Unaware)) => Ok(()),
-            Ok(Ok(Fill::Aware)) => {
-                self.knows();
+            Ok(Ok(Fill::Ahead)) => {
+                self.after_replies = false;
                 Ok(())
             }
-            Ok(Ok(Fill::End { aware })) => {
-                if aware {
-                    self.knows();
-                }
-                Err(End::Gone)
+            Ok(Ok(Fill::After)) => {
+                self.after_replies = true;
+                Ok(())
             }
-            Ok(Err(_)) => Err(End::Gone),
+            Ok(Ok(Fill::End) | Err(_)) => Err(End::Gone),
             Err(_) => Err(End::LastWords(reply::TOO_SLOW)),
         }
     }
@@ -323,14 +331,20 @@ impl<'a, B: Backend> Conversation<'a, B> {
         if transaction.chunks.is_some() {
             return reply::CONTENT_BEGUN;
         }
-        let Recipient::Address(address) = recipient else {
-            return reply::NO_SUCH_PLATFORM;
+        let address = match recipient {
+            Recipient::Address(address) => address,
+            Recipient::NoDomain => {
+                return match self.transactions.rcpt(None) {
+                    Ok(()) => reply::RECIPIENT_OK,
+                    Err(refusal) => refusal,
+                };
+            }
         };
         if !transaction.utf8 && !address.as_str().is_ascii() {
             return reply::NEEDS_SMTPUTF8;
         }
-        if !self.backend.takes(&address) {
-            return reply::NO_SUCH_PLATFORM;
+        if let Err(refusal) = self.transactions.rcpt(Some(&address)) {
+            return refusal;
         }
         if transaction.recipients.len() >= self.settings.max_recipients {
             return reply::TOO_MANY_RECIPIENTS;
@@ -364,7 +378,7 @@ impl<'a, B: Backend> Conversation<'a, B> {
         match shaken {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::info!("TLS with SMTP client {} failed: {error}.", self.connection);
+                tracing::info!("TLS with SMTP client {} failed: {error}.", self.client);
                 return Err(End::Gone);
             }
             Err(_) => return Err(End::Gone),
