@@ -178,7 +178,7 @@ mod tests {
         let lines = |most: usize| most / (1_000 + OVERHEAD);
         // Blocks and debugging leave room for the lines that matter.
         hand_over(lines(MOST), true);
-        queue.block(vec![line("a", None)]);
+        queue.block(vec![line(&"x".repeat(1_000), None)]);
         queue.answer(SuspensionId(1), "x".repeat(1_000));
         let debugging = lines(MOST_FOR_DEBUGGING);
         assert_eq!(queued.lost(), ((lines(MOST) - debugging) as u64, 1));
