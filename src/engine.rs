@@ -22,7 +22,7 @@ use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{Action, Decision, Known, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::{Blocks, Contradictions, announce};
+use crate::telemetry::{Contradictions, announce};
 use crate::trust::{Day, Keys};
 use crate::verdict::{Knowledge, Verdict};
 use load::Load;
@@ -62,8 +62,6 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Notified when there are new suspensions.
     pub wake_up: Arc<Notify>,
-    /// Where the log block of each mail goes.
-    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -151,12 +149,7 @@ impl Engine {
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(
-                &self.blocks,
-                entry,
-                recorded,
-                self.handler.temporary_threshold,
-            );
+            announce(entry, recorded, self.handler.temporary_threshold);
         }
         Ok(recorded)
     }
