@@ -108,6 +108,11 @@ impl<'a> Clues<'a> {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.signatures.is_empty() && self.tokens.is_empty()
+    }
+
     /// What they say of the failure of an address that the platform mailed.
     pub fn about(&self, mailed: &Address) -> Proof {
         let mut weightiest: Option<Proof> = None;

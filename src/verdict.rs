@@ -8,8 +8,8 @@ use crate::address::Address;
 use crate::diagnosis::{self, Rules};
 use crate::policy::{self, Complaint, Complaints, Decision, Finding, Known, Policy};
 use crate::report::limits::MAX_RECIPIENTS;
-use crate::report::{self, Kind, Report};
-use crate::trust::{self, Clues, Proof, Secret};
+use crate::report::{self, Kind, Recipient, Report};
+use crate::trust::{self, Clues, Proof, Secret, Standing};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -64,7 +64,15 @@ impl Verdict {
             let clues = clues.as_ref();
             clues.map_or(Proof::UNPROVEN, |clues| clues.about(mailed))
         };
-        let findings: Vec<Arc<Finding>> = std::mem::take(&mut report.recipients)
+        let mut recipients = std::mem::take(&mut report.recipients);
+        if let Some(clues) = clues.as_ref().filter(|clues| !clues.is_empty()) {
+            let first = report.original.first_receiver.as_ref();
+            let first = first.filter(|_| recipients.len() == 1);
+            for recipient in &mut recipients {
+                put_right(recipient, first, clues);
+            }
+        }
+        let findings: Vec<Arc<Finding>> = recipients
             .into_iter()
             .map(|recipient| {
                 let diagnosis = diagnosis::diagnose(&recipient, &knowledge.rules);
@@ -83,6 +91,23 @@ impl Verdict {
             decision,
         }
     }
+}
+
+/// Puts right whom we mailed, where that is proven of another address than of the one that the words of the report name: of the one that
+/// failed in the end, or of the `first` one that took the returned mail, where only one failed.
+fn put_right(recipient: &mut Recipient, first: Option<&Address>, clues: &Clues<'_>) {
+    let is_proven = |address: &Address| clues.about(address).standing == Standing::Proven;
+    if is_proven(&recipient.address) {
+        return;
+    }
+    let mut others = recipient.final_recipient.iter().chain(first);
+    let Some(mailed) = others.find(|address| is_proven(address)).cloned() else {
+        return;
+    };
+    let end = recipient.final_recipient.take();
+    let named = std::mem::replace(&mut recipient.address, mailed);
+    let end = end.unwrap_or(named);
+    recipient.final_recipient = Some(end).filter(|end| !end.is_same_mailbox(&recipient.address));
 }
 
 /// One for each address that complained, where complaints lead to something.
