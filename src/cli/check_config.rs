@@ -60,7 +60,7 @@ fn proving(proving: &Proving) -> String {
     };
     let means = [
         count(proving.keys.len(), "DKIM key"),
-        count(proving.secrets.len(), "token secret"),
+        count(proving.tokens.len(), "token secret"),
     ];
     let means: Vec<String> = means.into_iter().flatten().collect();
     let means = match means.is_empty() {

@@ -27,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
     let (domain, platform) = super::platform(&handler, &args.domain)?;
-    let secrets = &platform.proving.secrets;
+    let secrets = &platform.proving.tokens;
     let secret: &Secret = secrets.first().with_context(|| {
         format!("{domain} has no secret to make tokens with; add `token_secrets:`, see config.template.yml")
     })?;

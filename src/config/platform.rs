@@ -160,7 +160,7 @@ impl WrittenPlatform {
             proving: Proving {
                 demand: self.proof,
                 keys: proof::keys(&self.dkim_keys)?,
-                secrets: proof::secrets(&self.token_secrets)?,
+                tokens: proof::secrets(&self.token_secrets)?,
             }
             .checked()?,
         })

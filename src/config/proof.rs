@@ -15,7 +15,7 @@ pub struct Proving {
     /// The keys that its mail is signed with.
     pub keys: Vec<NamedKey>,
     /// The secrets that it makes tokens with; the first is the newest.
-    pub secrets: Vec<Secret>,
+    pub tokens: Vec<Secret>,
 }
 
 /// Whether a platform's bounces have to be proven.
@@ -103,7 +103,7 @@ pub(super) fn secrets(written: &[String]) -> Result<Vec<Secret>, String> {
 impl Proving {
     /// Refuses to require what nothing can give.
     pub(super) fn checked(self) -> Result<Proving, String> {
-        let can_prove = !self.keys.is_empty() || !self.secrets.is_empty();
+        let can_prove = !self.keys.is_empty() || !self.tokens.is_empty();
         if self.demand == Demand::Require && !can_prove {
             return Err(
                 "`proof: require`, but nothing can prove: add `dkim_keys` or `token_secrets`"
@@ -137,7 +137,7 @@ impl Handler {
     pub fn secrets(&self) -> BTreeMap<String, Vec<Secret>> {
         let secrets = self.domains.iter();
         secrets
-            .map(|(platform, settings)| (platform.clone(), settings.proving.secrets.clone()))
+            .map(|(platform, settings)| (platform.clone(), settings.proving.tokens.clone()))
             .collect()
     }
 }
