@@ -1,4 +1,4 @@
-//! Nothing lost, nothing twice (DESIGN 8), while things break: the real binary and a real RabbitMQ.
+//! Nothing lost, nothing twice (DESIGN 9), while things break: the real binary and a real RabbitMQ.
 //!
 //! The sizes are those of a quick run. By hand: CHAOS_MAILS=20000 CHAOS_TIMES=50 cargo test --test service chaos:: -- --nocapture
 //! CHAOS_SEED repeats a failed run as far as chance allows.

@@ -1,4 +1,4 @@
-//! Nothing stops the line and nothing gets in (DESIGN 8): a full disk, mails that end the process, forged addresses. The real binary
+//! Nothing stops the line and nothing gets in (DESIGN 9): a full disk, mails that end the process, forged addresses. The real binary
 //! and a real RabbitMQ.
 
 use crate::support::*;

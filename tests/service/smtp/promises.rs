@@ -1,4 +1,4 @@
-//! Nothing lost, nothing twice (DESIGN 8), over SMTP.
+//! Nothing lost, nothing twice (DESIGN 9), over SMTP.
 
 use super::service::{Client, Service, hard_bounce, port_of, soft_bounce};
 use crate::support::{Configuration, Daemon, Platform, SmallDisk, eventually, temp_dir};

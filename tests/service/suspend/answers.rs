@@ -1,4 +1,4 @@
-//! Each answer ends as DESIGN 8 says.
+//! Each answer ends as DESIGN 9 says.
 
 use super::harness::{Bench, Row, quick};
 use crate::support::{Answer, Platform, accept};
