@@ -2,9 +2,10 @@
 //!
 //! # A mail that comes twice (RFC 1047)
 //!
-//! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
-//! So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as it has the row of that one
-//! ([`Acknowledged`]): until the client shows that it got the 250, by its next command or by ending the connection in good order.
+//! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same
+//! to the byte. So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as
+//! it has the row of that one ([`Acknowledged`]): until the client shows that it got the 250, by its next command or by
+//! ending the connection in good order.
 
 use super::concurrent::{Admitted, InProgress};
 use crate::address::{Address, Domains};
@@ -34,8 +35,8 @@ struct Shared {
 }
 
 impl EngineBackend {
-    /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway, or if its mail is not settled
-    /// within `patience`.
+    /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway, or if its mail
+    /// is not settled within `patience`.
     pub fn new(domains: Domains, intake: Intake, patience: Duration) -> EngineBackend {
         EngineBackend(Arc::new(Shared {
             domains,
@@ -69,7 +70,8 @@ pub(super) struct Connection {
     number: u64,
     /// Tells apart, for the ledger, what this client sent before and after it may have to send again.
     session: Session,
-    /// Mails whose 250 the client may not have seen yet. What is left of them at the end stays in the ledger, to be recognised.
+    /// Mails whose 250 the client may not have seen yet. What is left of them at the end stays in the ledger, to be
+    /// recognised.
     unacknowledged: Vec<(Ticket, Admitted)>,
 }
 
@@ -123,11 +125,13 @@ impl Transactions for Connection {
     async fn data(&mut self, message: Message) -> Result<Reply, Reply> {
         let patience = self.shared.patience;
         if !*self.shared.intake.recording.borrow() {
-            // The engine has said why. Without waiting, a place on the server and the memory for a mail are free for others.
+            // The engine has said why. Without waiting, a place on the server and the memory for a mail are free for
+            // others.
             return Err(NOT_RECORDED);
         }
         let Ok(handed_over) = timeout(patience, self.hand_over(message)).await else {
-            // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this connection.
+            // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this
+            // connection.
             self.session = Session::begin();
             tracing::warn!(
                 "A mail of SMTP client {} is not recorded after {} s; the client keeps it.",

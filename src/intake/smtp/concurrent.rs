@@ -1,8 +1,8 @@
 //! Mails that are equal to the byte, by several connections at once: one after the other.
 //!
-//! Such a mail may be a repeat of the other (RFC 1047), or one that is sent on purpose. Which of the two is known only when the other's
-//! connection has shown that it got its 250, or has ended without: until then the mail waits. Real bounces bear a queue id and a time,
-//! and are never equal.
+//! Such a mail may be a repeat of the other (RFC 1047), or one that is sent on purpose. Which of the two is known only
+//! when the other's connection has shown that it got its 250, or has ended without: until then the mail waits. Real
+//! bounces bear a queue id and a time, and are never equal.
 
 use crate::mail::Fingerprint;
 use parking_lot::Mutex;
@@ -33,8 +33,8 @@ pub(super) struct Admitted {
 }
 
 impl InProgress {
-    /// Waits until no other connection has an equal mail in progress. Within a connection equal mails are different mails: nobody repeats
-    /// himself without having lost a connection.
+    /// Waits until no other connection has an equal mail in progress. Within a connection equal mails are different
+    /// mails: nobody repeats himself without having lost a connection.
     pub async fn admit(self: &Arc<Self>, fingerprint: Fingerprint, connection: u64) -> Admitted {
         loop {
             let mut finished = pin!(self.finished.notified());

@@ -1,14 +1,12 @@
 //! Nothing that people look at holds up the flow (DESIGN 2): whatever the database or the disk does, nobody waits for the log.
 //! The real binary with two threads for all that is asynchronous.
 
-mod support;
-
+use crate::support::*;
 use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::*;
 
 /// Longer than this nobody waits for a greeting.
 const GREETING: Duration = Duration::from_millis(100);
