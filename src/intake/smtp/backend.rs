@@ -10,10 +10,9 @@
 use super::concurrent::{Admitted, InProgress};
 use crate::address::{Address, Domains};
 use crate::intake::Intake;
-use crate::mail::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
+use crate::mail::{Delivery, Fingerprint, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
 use crate::smtp::{Backend, Client, Message, Reply, Transactions};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -31,7 +30,6 @@ struct Shared {
     intake: Intake,
     patience: Duration,
     in_progress: Arc<InProgress>,
-    connections: AtomicU64,
 }
 
 impl EngineBackend {
@@ -43,7 +41,6 @@ impl EngineBackend {
             intake,
             patience,
             in_progress: Arc::default(),
-            connections: AtomicU64::new(0),
         }))
     }
 }
@@ -55,7 +52,6 @@ impl Backend for EngineBackend {
         Connection {
             shared: self.0.clone(),
             client,
-            number: self.0.connections.fetch_add(1, Ordering::Relaxed),
             session: Session::begin(),
             unacknowledged: Vec::new(),
         }
@@ -66,27 +62,31 @@ impl Backend for EngineBackend {
 pub(super) struct Connection {
     shared: Arc<Shared>,
     client: Client,
-    /// Tells connections apart.
-    number: u64,
     /// Tells apart, for the ledger, what this client sent before and after it may have to send again.
     session: Session,
     /// Mails whose 250 the client may not have seen yet. What is left of them at the end stays in the ledger, to be
     /// recognised.
-    unacknowledged: Vec<(Ticket, Admitted)>,
+    unacknowledged: Vec<(Ticket, Arc<Admitted>)>,
 }
 
 impl Connection {
-    async fn hand_over(&mut self, message: Message) -> Result<(Ticket, Admitted), Reply> {
-        let Shared {
-            intake,
-            in_progress,
-            ..
-        } = &*self.shared;
+    /// Waits until no other connection has an equal mail in progress. Within a connection equal mails are different
+    /// mails: nobody repeats himself without having lost a connection.
+    async fn admit(&self, fingerprint: Fingerprint) -> Arc<Admitted> {
+        let mut own = self.unacknowledged.iter().map(|(_, admitted)| admitted);
+        match own.find(|admitted| admitted.fingerprint() == fingerprint) {
+            Some(admitted) => admitted.clone(),
+            None => Arc::new(self.shared.in_progress.admit(fingerprint).await),
+        }
+    }
+
+    async fn hand_over(&mut self, message: Message) -> Result<(Ticket, Arc<Admitted>), Reply> {
+        let intake = &self.shared.intake;
         let source = Source::Smtp(self.client.to_string());
         let mut mail = Mail::new(source, message.content).to(message.recipients);
         mail.repeat = Repeat::Possible;
         mail.session = self.session;
-        let admitted = in_progress.admit(mail.fingerprint(), self.number).await;
+        let admitted = self.admit(mail.fingerprint()).await;
         let (answer, settled) = oneshot::channel();
         let memory = message.memory;
         let delivery = Delivery {
