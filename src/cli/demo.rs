@@ -8,7 +8,7 @@ use crate::service::{Ending, Service};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use std::io::Write;
 use std::process::ExitCode;
@@ -185,11 +185,13 @@ async fn through_broker(
             .with_context(|| format!("{} cannot be reached", amqp.url))?;
     let channel = connection.create_channel().await?;
     let name = || queue.as_str().into();
-    // Should the demo be killed, the broker deletes the queue after ten minutes (RabbitMQ, "Queue TTL").
-    let mut expiry = FieldTable::default();
-    expiry.insert("x-expires".into(), AMQPValue::LongInt(10 * 60 * 1000));
+    // As the service wants it: one that expires by itself would be told of as one that loses mails.
     channel
-        .queue_declare(name(), QueueDeclareOptions::durable(), expiry)
+        .queue_declare(
+            name(),
+            QueueDeclareOptions::durable(),
+            FieldTable::default(),
+        )
         .await?;
     for sample in SAMPLES {
         let options = BasicPublishOptions::default();

@@ -35,6 +35,7 @@ impl Words {
         };
         let mut rest = &*text;
         let mut is_answered = false;
+        let mut is_own_named = false;
         while let Some(at) = rest.find('@') {
             let local = local_length(&rest[..at]);
             let domain = domain_length(&rest[at + 1..]);
@@ -49,10 +50,12 @@ impl Words {
             let leads_reply = is_address && !is_answered && starts_with_reply(after);
             is_answered |= leads_reply;
             if !is_own {
-                let leads = words.strangers.is_empty() && is_reply_prefix(&words.text);
+                let leads = words.strangers.is_empty() && is_reply_prefix(&words.text)
+                    || !is_own_named && ends_with_codes(&words.text);
                 words.about_stranger |= leads || leads_reply;
                 words.strangers.push(words.text.len());
             }
+            is_own_named |= is_address && is_own;
             words.text.push('@');
             rest = after;
         }
@@ -164,6 +167,14 @@ fn is_one_of(before: &str, local: usize, own: &[String]) -> bool {
 fn is_reply_prefix(text: &str) -> bool {
     let is_code = |b: u8| b.is_ascii_digit() || b" .-#<('\"".contains(&b);
     text.bytes().all(is_code) && text.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Whether `text` ends with the codes in front of a reply, whatever stands before: `smtp: Failed: 550 5.1.1 `.
+fn ends_with_codes(text: &str) -> bool {
+    let is_code = |b: &u8| b.is_ascii_digit() || b" .-#<('\"".contains(b);
+    let length = text.bytes().rev().take_while(is_code).count();
+    let mut words = text[text.len() - length..].split([' ', '-']);
+    words.any(|word| word.len() == 3 && word.starts_with(['4', '5']) && !word.contains('.'))
 }
 
 /// Whether a text behind an address begins with a reply: `: 550 5.1.1 …`.

@@ -13,9 +13,26 @@ use super::named_addresses::{Form, Named};
 use crate::address::{self, Address};
 use crate::report::diagnostic::MAX_DIAGNOSTIC;
 use crate::report::limits::cut;
+use crate::report::types::Recipient;
 use crate::smtp_reply::{self, Command};
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// Whether Sendmail wrote a text, with or without a dialogue in it.
+pub(super) fn is_in(said: &str) -> bool {
+    said.contains("Transcript of session follows")
+}
+
+/// Takes away a status of addresses and mailboxes that Sendmail made of a reply code alone (`smtptodsn` in its deliver.c: 5.1.1
+/// of every 550, 5.2.2 of every 552): what the reply says decides.
+pub(super) fn without_guess(recipient: &mut Recipient) {
+    let reply = recipient.diagnostic.as_deref().unwrap_or_default();
+    if smtp_reply::reply_code(reply).is_some() && smtp_reply::status(reply).is_none() {
+        recipient.status = recipient
+            .status
+            .filter(|status| !matches!(status.subject, 1 | 2));
+    }
+}
 
 /// The dialogue in a text.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Better words for a delivery status part that says too little, from the text that stands beside it.
 
 use super::body::Text;
-use super::{dovecot, merge, recipients, templates};
+use super::{dialogue, dovecot, merge, recipients, templates};
 use crate::report::diagnostic;
 use crate::report::types::Recipient;
 use memchr::memmem;
@@ -9,6 +9,13 @@ use memchr::memmem;
 /// What a text says of the recipients of a delivery status part whose fields say too little: better words, and the
 /// refused command, where it names it.
 pub(in crate::report) fn enrich(said: &str, known: &mut [Recipient]) {
+    improve(said, known);
+    if dialogue::is_in(said) {
+        known.iter_mut().for_each(dialogue::without_guess);
+    }
+}
+
+fn improve(said: &str, known: &mut [Recipient]) {
     let says_more =
         dovecot::is_in(said) || memmem::find(said.as_bytes(), b"generated from ").is_some();
     let names_command = || {
