@@ -8,7 +8,6 @@ use bouncedemails::mail::{Mail, Source};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender};
-use bouncedemails::telemetry::Blocks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,13 +132,11 @@ struct Running {
 impl Running {
     fn start(ledger: Ledger, handler: Handler) -> Running {
         let wake_up: Arc<Notify> = Arc::default();
-        let blocks = Blocks::default();
         let schedule = Schedule::default();
         let suspender = Suspender::new(
             &handler,
             ledger.clone(),
             wake_up.clone(),
-            blocks,
             schedule,
             Clock::default(),
         )

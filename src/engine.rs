@@ -22,7 +22,7 @@ use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::{Blocks, announce};
+use crate::telemetry::announce;
 use crate::verdict::{Knowledge, Verdict};
 use load::Load;
 use reading::{Reader, Readers};
@@ -61,8 +61,6 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Notified when there are new suspensions.
     pub wake_up: Arc<Notify>,
-    /// Where the log block of each mail goes.
-    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -147,12 +145,7 @@ impl Engine {
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(
-                &self.blocks,
-                entry,
-                recorded,
-                self.handler.temporary_threshold,
-            );
+            announce(entry, recorded, self.handler.temporary_threshold);
         }
         Ok(recorded)
     }

@@ -5,6 +5,7 @@ use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
+use crate::telemetry;
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
@@ -126,7 +127,10 @@ async fn handle(handler: &Arc<Handler>, delivery: Delivery) -> anyhow::Result<()
     if service.inbox().send(delivery).await.is_err() {
         anyhow::bail!("the engine has died");
     }
-    service.finish(Ending::Tried).await
+    service.finish(Ending::Tried).await?;
+    // What is printed next is to come after it.
+    tokio::task::spawn_blocking(telemetry::flush).await?;
+    Ok(())
 }
 
 /// Starts the built-in platform; gives its port, and what it is asked.

@@ -111,11 +111,15 @@ pub fn main() -> ExitCode {
             develop_webserver::run(&args).map(|()| ExitCode::SUCCESS)
         }
     });
+    // Also before an error is said, which comes after all that led to it.
+    let is_read = telemetry::flush();
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("bouncedemails: {error:#}");
+        if is_read {
+            eprintln!("bouncedemails: {error:#}");
+        }
         match error.is::<ConfigError>() {
             true => ExitCode::from(EX_CONFIG),
             false => ExitCode::FAILURE,

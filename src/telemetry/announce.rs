@@ -1,6 +1,7 @@
 //! One recorded mail → its block and its outcome lines.
 
-use super::blocks::{Blocks, Line};
+use super::blocks::Line;
+use super::output;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling, Unhandled};
 use crate::printable::Printable;
@@ -11,9 +12,9 @@ const MOST_IN_BLOCK: usize = 100;
 
 /// Logs what became of a mail: its block (DESIGN 9), which waits for the platform's answers, and one line for each outcome.
 /// `threshold` is the number of soft bounces that an address may have.
-pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: u32) {
-    if blocks.are_wanted() {
-        blocks.block(block(entry, recorded));
+pub fn announce(entry: &Entry, recorded: &Recorded, threshold: u32) {
+    if output::shows_blocks() {
+        output::block(block(entry, recorded));
     }
     let source = entry.mail.source().to_string();
     let source = Printable(&source);

@@ -1,5 +1,8 @@
-//! Nothing that people look at holds up the flow (DESIGN 2): whatever the database or the disk does, nobody waits for the log.
+//! Nothing that people look at holds up the flow (DESIGN 2): whatever the database, the disk or a reader of the log does, nobody waits for the
+//! log.
 //! The real binary with two threads for all that is asynchronous.
+
+mod unread;
 
 use crate::support::*;
 use rusqlite::Connection;
@@ -34,44 +37,13 @@ impl Service {
         }
         let file = configuration.write();
         let daemon = Daemon::spawn(command.arg("--debug").arg("--config").arg(file).arg("run"));
-        let line = daemon.wait_for("Mail is taken at 127.0.0.1:");
-        let digits = |text: &str| {
-            text.chars()
-                .take_while(char::is_ascii_digit)
-                .collect::<String>()
-        };
-        let (_, port) = line.rsplit_once("127.0.0.1:").expect("it was found");
-        let port = digits(port).parse().expect("a port");
+        let port = daemon.smtp_port();
         Service {
             daemon,
             port,
             configuration,
             _folder: folder,
         }
-    }
-
-    /// Sends a mail up to its end; the reply to it is still to come.
-    fn send(&self, mail: &[u8]) -> BufReader<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("somebody listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let mut stream = BufReader::new(stream);
-        reply(&mut stream, "220");
-        for (line, expected) in [
-            ("HELO mx.test", "250"),
-            ("MAIL FROM:<>", "250"),
-            ("RCPT TO:<no-reply@mydomain.de>", "250"),
-            ("DATA", "354"),
-        ] {
-            let line = format!("{line}\r\n");
-            stream
-                .get_mut()
-                .write_all(line.as_bytes())
-                .expect("it can be sent");
-            reply(&mut stream, expected);
-        }
-        let mail = [mail, b"\r\n.\r\n"].concat();
-        stream.get_mut().write_all(&mail).expect("it can be sent");
-        stream
     }
 
     /// Looks again and again until `done`, and twenty times at least: whether a new client is greeted at once, and whether the threads that
@@ -109,6 +81,30 @@ impl Service {
             "{slowest:?}; machine: {of_machine:?}"
         );
     }
+}
+
+/// Sends a mail up to its end to a server on this port; the reply to it is still to come.
+fn send(port: u16, mail: &[u8]) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut stream = BufReader::new(stream);
+    reply(&mut stream, "220");
+    for (line, expected) in [
+        ("HELO mx.test", "250"),
+        ("MAIL FROM:<>", "250"),
+        ("RCPT TO:<no-reply@mydomain.de>", "250"),
+        ("DATA", "354"),
+    ] {
+        let line = format!("{line}\r\n");
+        stream
+            .get_mut()
+            .write_all(line.as_bytes())
+            .expect("it can be sent");
+        reply(&mut stream, expected);
+    }
+    let mail = [mail, b"\r\n.\r\n"].concat();
+    stream.get_mut().write_all(&mail).expect("it can be sent");
+    stream
 }
 
 #[track_caller]
@@ -150,7 +146,7 @@ fn serves(syscall: &str) -> bool {
 fn a_locked_database_delays_nobodys_greeting() {
     let service = Service::start(None);
     reply(
-        &mut service.send(&hard_bounce("first@example.org", 1)),
+        &mut send(service.port, &hard_bounce("first@example.org", 1)),
         "250",
     );
     service
@@ -160,7 +156,7 @@ fn a_locked_database_delays_nobodys_greeting() {
     other
         .execute_batch("BEGIN IMMEDIATE")
         .expect("nobody else holds it");
-    let mut waiting = service.send(&hard_bounce("second@example.org", 2));
+    let mut waiting = send(service.port, &hard_bounce("second@example.org", 2));
     service.is_unhindered_until("the engine to say that it can't record", || {
         service.daemon.count("Mails wait where they are") > 0
     });
@@ -175,14 +171,14 @@ fn a_slow_disk_delays_nobodys_greeting() {
     let disk = SlowDisk::new(Duration::from_secs(3));
     let service = Service::start(Some(&disk));
     reply(
-        &mut service.send(&hard_bounce("first@example.org", 1)),
+        &mut send(service.port, &hard_bounce("first@example.org", 1)),
         "250",
     );
     service
         .daemon
         .wait_for("first@example.org is to be suspended");
     disk.slow_down();
-    let mut waiting = service.send(&hard_bounce("second@example.org", 2));
+    let mut waiting = send(service.port, &hard_bounce("second@example.org", 2));
     service.is_unhindered_until("the mail to be recorded", || {
         service
             .daemon

@@ -20,14 +20,7 @@ fn two_on_one_database_post_each_suspension_once() {
     // As another process has it: a connection and a name of its own.
     let other = Ledger::open(&bench.handler.dbfile).unwrap();
     let (handler, wake_up, clock) = (&bench.handler, Arc::default(), bench.clock.clone());
-    let other = Suspender::new(
-        handler,
-        other,
-        wake_up,
-        bench.blocks.clone(),
-        quick(),
-        clock,
-    );
+    let other = Suspender::new(handler, other, wake_up, quick(), clock);
     let stop = Stop::default();
     let other = bench.runtime.spawn(other.unwrap().run(stop.clone()));
     let addresses: Vec<String> = (0..COUNT).map(|n| format!("n{n}@x.example")).collect();

@@ -7,7 +7,6 @@ use bouncedemails::ledger::{Entry, Ledger};
 use bouncedemails::mail::{Mail, Source};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender, Timeouts};
-use bouncedemails::telemetry::Blocks;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
@@ -48,7 +47,6 @@ pub struct Bench {
     pub handler: Handler,
     pub ledger: Ledger,
     pub wake_up: Arc<Notify>,
-    pub blocks: Blocks,
     pub runtime: Runtime,
     pub log: &'static Log,
     pub clock: Clock,
@@ -85,7 +83,6 @@ impl Bench {
             handler,
             ledger,
             wake_up: Arc::new(Notify::new()),
-            blocks: Blocks::default(),
             runtime,
             log,
             clock: Clock::default(),
@@ -100,7 +97,6 @@ impl Bench {
             &self.handler,
             self.ledger.clone(),
             self.wake_up.clone(),
-            self.blocks.clone(),
             schedule,
             self.clock.clone(),
         )
