@@ -60,7 +60,7 @@ pub struct SuspensionId(pub i64);
 /// What recording one mail led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// To be handed back to the ledger when the giver is known to know.
+    /// To be handed back to the ledger when the peer that handed the mail in is known to know.
     pub ticket: Ticket,
     /// What became of it.
     pub outcome: Outcome,
@@ -69,7 +69,7 @@ pub struct Recorded {
 /// What became of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was recorded before and its giver did not know: nothing was changed.
+    /// It was recorded before and the peer did not know: nothing was changed.
     Duplicate,
     /// One effect for each ruling of [`Decision::Act`], in their order.
     Acted(Vec<Effect>),

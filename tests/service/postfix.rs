@@ -1,62 +1,24 @@
 //! The whole way with a real Postfix: our own mail is refused, Postfix' bounce comes back through the alias, the script and RabbitMQ, and
 //! ends at the platform.
 
-mod support;
-
-use parking_lot::Mutex;
+use crate::support::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use support::*;
 
 const NO_REPLY: &str = "no-reply@mydomain.de";
 
-/// What `resources/setup_rabbitmq.sh` makes, in a vhost of its own. Its users and their passwords are the broker's.
-struct Setup<'a> {
-    queue: Queue<'a>,
-    folder: PathBuf,
-}
-
-impl<'a> Setup<'a> {
-    fn run(broker: &'a Broker, vhost: &str) -> Setup<'a> {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _turn = ONE_AT_A_TIME.lock();
-        let folder = broker.folder().join("etc");
-        let mut setup = broker.command(repository("resources/setup_rabbitmq.sh"));
-        setup
-            .env("AMQP_VHOST", vhost)
-            .env("AMQP_MTA_USER", "nobody")
-            .env("BOUNCEDEMAILS_ETC", &folder);
-        let said = output_of(&mut setup, b"");
-        assert!(said.contains("amqp://bouncedemails:${file:"), "{said}");
-        Setup {
-            queue: broker.vhost(vhost).queue("bouncedemails"),
-            folder,
-        }
-    }
-
-    /// The right side of the alias. Its script and its password lie in `folder`, which every user may look into.
-    fn alias(&self, broker: &Broker, vhost: &str, folder: &Path) -> String {
-        let script = copy(&repository("resources/send_message_to_rabbitmq.sh"), folder);
-        let authfile = copy(&self.folder.join("publish.auth"), folder);
-        // As whom Postfix runs the pipe of an alias.
-        give(&authfile, "nobody");
-        format!(
-            "|env AMQP_SERVER=127.0.0.1 AMQP_PORT={} AMQP_VHOST={vhost} AMQP_AUTHFILE={} {}",
-            broker.port(),
-            authfile.display(),
-            script.display(),
-        )
-    }
-
-    /// `url` for the service, as the script told it.
-    fn url(&self, broker: &Broker, vhost: &str) -> String {
-        let password = self.folder.join("rabbitmq_password");
-        format!(
-            "url: amqp://bouncedemails:${{file:{}}}@127.0.0.1:{}/{vhost}",
-            password.display(),
-            broker.port(),
-        )
-    }
+/// The right side of the alias. Its script and its password lie in `folder`, which every user may look into.
+fn alias(setup: &Setup, broker: &Broker, vhost: &str, folder: &Path) -> String {
+    let script = copy(&repository("resources/send_message_to_rabbitmq.sh"), folder);
+    let authfile = copy(&setup.folder.join("publish.auth"), folder);
+    // As whom Postfix runs the pipe of an alias.
+    give(&authfile, "nobody");
+    format!(
+        "|env AMQP_SERVER=127.0.0.1 AMQP_PORT={} AMQP_VHOST={vhost} AMQP_AUTHFILE={} {}",
+        broker.port(),
+        authfile.display(),
+        script.display(),
+    )
 }
 
 #[test]
@@ -69,7 +31,7 @@ fn what_another_server_refuses_ends_at_the_platform() {
     let postfix = Postfix::start(&[
         (
             "alias_maps",
-            &map("no-reply", &setup.alias(broker, "refused", shared.path())),
+            &map("no-reply", &alias(&setup, broker, "refused", shared.path())),
         ),
         (
             "transport_maps",
@@ -87,10 +49,7 @@ fn what_another_server_refuses_ends_at_the_platform() {
     let configuration = Configuration::in_folder(folder.path())
         .platform("mydomain.de", &platform)
         .handler("temporary_threshold: 3")
-        .section(
-            "amqp",
-            &[&setup.url(broker, "refused"), "queue: bouncedemails"],
-        );
+        .section("amqp", &[&setup.url(), "queue: bouncedemails"]);
     let daemon = Daemon::run_in_debug(&configuration.write());
 
     postfix.send(NO_REPLY, "evil-address@some-provider.com");
@@ -123,7 +82,7 @@ fn postfix_keeps_a_bounce_while_the_broker_is_away() {
     let postfix = Postfix::start(&[
         (
             "alias_maps",
-            &map("no-reply", &setup.alias(&broker, "away", shared.path())),
+            &map("no-reply", &alias(&setup, &broker, "away", shared.path())),
         ),
         (
             "transport_maps",

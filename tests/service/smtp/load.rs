@@ -1,6 +1,6 @@
 //! Many clients at once, and a kill in the middle.
 
-use crate::service::{Service, soft_bounce};
+use super::service::{Service, soft_bounce};
 use crate::support::{TempDir, eventually, output_of, temp_dir};
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! Several suspenders on one database, and clocks that are set while they run.
 
 use super::harness::{Bench, quick};
-use super::support::{Answer, Platform, accept};
+use crate::support::{Answer, Platform, accept};
 use bouncedemails::ledger::Ledger;
 use bouncedemails::suspend::{Clock, Stop, Suspender};
 use parking_lot::Mutex;
@@ -47,7 +47,7 @@ fn what_a_suspender_has_claimed_and_not_posted_is_another_ones_at_once_when_it_s
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     bench.suspend("given-back.example", &addresses);
     let mut patient = quick();
-    patient.timeouts.whole = super::support::PATIENCE;
+    patient.timeouts.whole = crate::support::PATIENCE;
     // Longer than the test waits.
     patient.lease = HOUR;
     bench.start(patient);

@@ -1,7 +1,7 @@
 //! A platform that is down or misbehaves: what becomes of its own suspensions, and that the others' don't notice.
 
 use super::harness::{Bench, quick};
-use super::support::{Answer, PATIENCE, Platform, accept, free_port};
+use crate::support::{Answer, PATIENCE, Platform, accept, free_port};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! What a platform is sent.
 
 use super::harness::{Bench, quick};
-use super::support::{Answer, Platform, accept};
+use crate::support::{Answer, Platform, accept};
 use bouncedemails::ledger::Claimant;
 use bouncedemails::suspend::{Outcome, tell};
 use std::time::{Duration, SystemTime};
@@ -161,7 +161,7 @@ fn what_is_pending_is_posted_by_the_next_process() {
     let mut bench = Bench::new(|c| c.platform("restart.example", &platform));
     bench.suspend("restart.example", &["a@x.example", "b@x.example"]);
     let mut patient = quick();
-    patient.timeouts.whole = super::support::PATIENCE;
+    patient.timeouts.whole = crate::support::PATIENCE;
     bench.start(patient);
     platform.wait_for_posts(2);
     bench.stop();

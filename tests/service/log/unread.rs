@@ -1,7 +1,7 @@
 //! A log that nobody reads holds up nothing; what it does not take is counted. What journald gets.
 
-use super::support::*;
 use super::{reply, send};
+use crate::support::*;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::fs::OpenOptions;

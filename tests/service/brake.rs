@@ -1,9 +1,7 @@
 //! One mail can't silence many (DESIGN 6, `brake_per_mail`): the real binary, with every sort of mail that names many addresses.
 
-mod support;
-
+use crate::support::*;
 use std::path::Path;
-use support::*;
 
 const NAMED: u32 = 25;
 

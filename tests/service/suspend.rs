@@ -1,8 +1,5 @@
 //! The suspender against real HTTP servers: good ones, and each kind of bad one.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod answers;
 mod claims;
 mod harness;

@@ -1,14 +1,12 @@
 //! The AMQP intake against a real RabbitMQ.
 
-mod support;
-
+use crate::support::*;
 use bouncedemails::config::{self, Amqp};
 use bouncedemails::intake::{self, Acknowledged, amqp};
 use bouncedemails::mail::{Delivery, Forget, Repeat, Ticket};
 use lapin::options::QueueDeclareOptions;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use support::*;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

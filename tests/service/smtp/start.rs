@@ -1,6 +1,6 @@
 //! How it starts: commands, readiness, socket activation, what can't be listened on.
 
-use crate::service::{Client, hard_bounce};
+use super::service::{Client, hard_bounce};
 use crate::support::{
     Configuration, Daemon, PATIENCE, Platform, TempDir, bouncedemails, free_port, output_of,
     temp_dir,

@@ -1,7 +1,6 @@
 //! `bouncedemails classify`, as it is typed.
 
-mod support;
-
+use crate::support::{Configuration, temp_dir};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +8,6 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use support::{Configuration, temp_dir};
 
 fn classify() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bouncedemails"));

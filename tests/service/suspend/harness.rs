@@ -1,6 +1,6 @@
 //! A suspender with a ledger of its own, quick where the service is patient, and what it logs.
 
-use super::support::{Configuration, PATIENCE, TempDir, temp_dir};
+use crate::support::{Configuration, PATIENCE, TempDir, temp_dir};
 use bouncedemails::backoff::Backoff;
 use bouncedemails::config::{self, Handler};
 use bouncedemails::ledger::{Entry, Ledger};
@@ -154,7 +154,7 @@ impl Bench {
 
     /// Waits until a platform's suspensions are as wanted.
     pub fn wait_for_rows(&self, domain: &str, wanted: impl Fn(&[Row]) -> bool) -> Vec<Row> {
-        super::support::eventually(&format!("the suspensions of {domain}"), || {
+        crate::support::eventually(&format!("the suspensions of {domain}"), || {
             Some(self.rows(domain)).filter(|rows| wanted(rows))
         })
     }

@@ -1,6 +1,6 @@
 //! A real Postfix: its own bounces come in by SMTP and by LMTP.
 
-use crate::service::Service;
+use super::service::Service;
 use crate::support::{Postfix, RefusingServer, free_port};
 
 /// Our own mail is refused at its destination; Postfix' bounce to no-reply goes to `service`.

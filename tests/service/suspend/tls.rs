@@ -1,7 +1,7 @@
 //! TLS: a private authority's certificate is taken with `ca_file`, and refused without.
 
 use super::harness::{Bench, quick};
-use super::support::{Configuration, bouncedemails, temp_dir};
+use crate::support::{Configuration, bouncedemails, temp_dir};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -1,9 +1,7 @@
 //! `develop-webserver`, as the prototype's was.
 
-mod support;
-
+use crate::support::{Daemon, bouncedemails, runtime};
 use std::process::Command;
-use support::{Daemon, bouncedemails, runtime};
 
 /// The server on a free port, and its URL.
 fn start() -> (Daemon, String) {

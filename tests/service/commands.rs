@@ -1,12 +1,10 @@
 //! The commands on the ledger, as an operator types them.
 
-mod support;
-
+use crate::support::*;
 use bouncedemails::suspend::Schedule;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
-use support::*;
 
 const DEAD: &str = "/emails/dead%40example.org/suspend";
 

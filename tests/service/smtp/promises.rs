@@ -1,6 +1,6 @@
-//! Nothing lost, nothing twice (DESIGN 8), over SMTP.
+//! Nothing lost, nothing twice (DESIGN 9), over SMTP.
 
-use crate::service::{Client, Service, hard_bounce, soft_bounce};
+use super::service::{Client, Service, hard_bounce, soft_bounce};
 use crate::support::{Configuration, Daemon, Platform, SmallDisk, eventually, temp_dir};
 
 const FULL: &str = "full@somewhere.test";

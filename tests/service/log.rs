@@ -2,16 +2,14 @@
 //! log.
 //! The real binary with two threads for all that is asynchronous.
 
-#[path = "../support/mod.rs"]
-mod support;
 mod unread;
 
+use crate::support::*;
 use rusqlite::Connection;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::*;
 
 /// Longer than this nobody waits for a greeting.
 const GREETING: Duration = Duration::from_millis(100);

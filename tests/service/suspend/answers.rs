@@ -1,7 +1,7 @@
-//! Each answer ends as DESIGN 8 says.
+//! Each answer ends as DESIGN 9 says.
 
 use super::harness::{Bench, Row, quick};
-use super::support::{Answer, Platform, accept};
+use crate::support::{Answer, Platform, accept};
 use bouncedemails::suspend::Schedule;
 use std::time::{Duration, SystemTime};
 
@@ -161,7 +161,7 @@ fn a_body_that_never_ends_is_not_read() {
     assert_eq!(shown, format!("200 / {}", "x".repeat(200)));
     drop(bench);
     // What fits into the sockets' buffers on its way, of what could have been gigabytes.
-    let sent = super::support::eventually("the platform to notice", || platform.endless_sent());
+    let sent = crate::support::eventually("the platform to notice", || platform.endless_sent());
     assert!(sent < 64 << 20, "{sent} bytes were taken");
 }
 

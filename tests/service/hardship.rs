@@ -1,13 +1,11 @@
-//! Nothing stops the line and nothing gets in (DESIGN 8): a full disk, mails that end the process, forged addresses. The real binary
+//! Nothing stops the line and nothing gets in (DESIGN 9): a full disk, mails that end the process, forged addresses. The real binary
 //! and a real RabbitMQ.
 
-mod support;
-
+use crate::support::*;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use support::*;
 
 fn bounces(name: &str, count: u32) -> Vec<Vec<u8>> {
     let bounce = |number| hard_bounce(&format!("gone.{name}.{number}@example.org"), number);

@@ -1,6 +1,6 @@
 //! A real Exim, configured as `resources/exim` says: its own bounces come in by SMTP and by LMTP.
 
-use crate::service::Service;
+use super::service::Service;
 use crate::support::{Exim, RefusingServer, free_port};
 
 #[test]

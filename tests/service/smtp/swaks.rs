@@ -1,6 +1,6 @@
 //! swaks, the SMTP tester: each reply code and text.
 
-use crate::service::{Service, hard_bounce};
+use super::service::{Service, hard_bounce};
 use crate::support::{TempDir, output_of, temp_dir};
 use std::process::Command;
 

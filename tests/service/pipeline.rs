@@ -1,10 +1,8 @@
 //! From the queue to the platform, with the real binary, a real RabbitMQ and a real web server.
 
-mod support;
-
+use crate::support::*;
 use flate2::read::GzDecoder;
 use std::io::Read;
-use support::*;
 
 const SUSPENSION: &str = "/emails/evil-address%40some-provider.com/suspend";
 

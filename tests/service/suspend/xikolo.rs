@@ -1,7 +1,7 @@
 //! The `xikolo` resolver: a document says where suspensions go, and HTTP's own rules say how long that holds.
 
 use super::harness::{Bench, quick};
-use super::support::{Answer, Platform, Request, accept};
+use crate::support::{Answer, Platform, Request, accept};
 
 /// A platform whose document is answered like this.
 fn platform(document: impl Fn(&Request) -> Answer + Send + 'static) -> Platform {

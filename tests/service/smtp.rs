@@ -1,8 +1,5 @@
 //! The whole service behind SMTP: the real binary, real clients, real mail servers, a platform.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod exim;
 mod load;
 mod postfix;
