@@ -170,7 +170,10 @@ fn is_domain(domain: &str) -> bool {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii())
     };
+    // RFC 3696 section 2: no top-level domain is a number; what has one is a version or half of an IP address.
+    let is_number = |label: &str| label.bytes().all(|b| b.is_ascii_digit());
     domain.split('.').all(is_label)
+        && !domain.rsplit('.').next().is_some_and(is_number)
         && (domain.is_ascii()
             || idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::EMPTY).is_ok())
 }
@@ -257,6 +260,8 @@ mod tests {
             "j\u{fffd}rg@b.example",
             "\"j\u{fffd}rg\"@b.example",
             "a@b\u{fffd}.example",
+            "a@b.1.1",
+            "a@192.0.2.1",
             "@b.example",
             "a@",
             "a b@c.example",
