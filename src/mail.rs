@@ -80,11 +80,12 @@ impl Mail {
         &self.envelope_recipients
     }
 
-    /// What is known of it beside its bytes.
+    /// What its giver knows of it beside its bytes.
     pub fn known(&self) -> Known<'_> {
         Known {
             envelope_recipients: &self.envelope_recipients,
             released: self.released,
+            ..Known::default()
         }
     }
 

@@ -9,6 +9,7 @@
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
+//! - `spent`: what proves nothing any more, as it has proven something
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `manual`: what people ask for and do by command
 
@@ -24,6 +25,7 @@ mod prune;
 mod quarantine;
 mod record;
 mod schema;
+mod spent;
 mod store;
 mod suspensions;
 mod text;
@@ -100,4 +102,6 @@ pub enum Effect {
     Counted(u32),
     /// Only recorded.
     Noted,
+    /// Only recorded: the mail of ours that proves it has proven an earlier failure of this address.
+    Spent,
 }

@@ -8,11 +8,13 @@
 
 mod announce;
 mod blocks;
+mod contradictions;
 mod output;
 mod queue;
 mod sink;
 mod writer;
 
 pub use announce::announce;
+pub use contradictions::Contradictions;
 pub use output::{answered, flush, init};
 pub use sink::Stream;

@@ -7,6 +7,7 @@ use bouncedemails::ledger::{Entry, Ledger};
 use bouncedemails::mail::{Mail, Source};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender, Timeouts};
+use bouncedemails::trust::Proof;
 use parking_lot::{Condvar, Mutex};
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
@@ -180,6 +181,7 @@ fn hard_bounce(domain: &str, address: &str) -> Entry {
         decision: Decision::Act {
             platform: domain.to_owned(),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address: address.parse().expect("a test's address is one"),
                 finding: None,
                 action: Action::Suspend,
