@@ -5,7 +5,7 @@
 
 use crate::archive::Archive;
 use crate::config::{Amqp, Handler};
-use crate::engine::{Engine, InFlight};
+use crate::engine::{Engine, InFlight, KeyRing};
 use crate::intake::feed::{self, Tally};
 use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::ledger::Ledger;
@@ -95,6 +95,12 @@ impl Service {
         let engine = Engine {
             handler: handler.clone(),
             knowledge: Arc::new(knowledge),
+            keys: Arc::new(KeyRing::new(
+                handler.keys(),
+                &ledger.dkim_keys()?,
+                handler.dns.resolver(),
+                Some(ledger.clone()),
+            )),
             ledger: ledger.clone(),
             in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,
