@@ -2,8 +2,10 @@
 //!
 //! `cargo bench --bench report [FOLDER...]`; without folders it reads `tests/fixtures` and, where it is there, `../shared/corpus`.
 
+use bouncedemails::diagnosis::diagnose;
 use bouncedemails::policy::{Known, Policy};
 use bouncedemails::report;
+use bouncedemails::trust::Secret;
 use bouncedemails::verdict::{Knowledge, Verdict};
 use mail_parser::MessageParser;
 use std::hint::black_box;
@@ -33,7 +35,21 @@ fn main() {
         bytes / mails.len().max(1)
     );
 
-    let (knowledge, policy) = (Knowledge::builtin(), Policy::default());
+    // A platform that makes tokens, so that proofs are looked for in every mail.
+    let mut knowledge = Knowledge::builtin();
+    let secret = Secret::new("a secret of the bench").expect("it is long enough");
+    knowledge
+        .secrets
+        .insert("openhpi.example".to_owned(), vec![secret]);
+    let policy = Policy {
+        platforms: ["openhpi.example"].into_iter().collect(),
+        ..Policy::default()
+    };
+    let no_reply = ["no-reply@openhpi.example".parse().expect("an address")];
+    let known = Known {
+        envelope_recipients: &no_reply,
+        ..Known::default()
+    };
     let parser = MessageParser::default();
     let whole = best(&mails, |mail| {
         black_box(parser.parse(mail));
@@ -41,12 +57,19 @@ fn main() {
     let read = best(&mails, |mail| {
         black_box(report::parse(mail));
     });
+    let diagnosed = best(&mails, |mail| {
+        let report = report::parse(mail);
+        for recipient in &report.recipients {
+            black_box(diagnose(recipient, &knowledge.rules));
+        }
+    });
     let judged = best(&mails, |mail| {
-        black_box(Verdict::of(mail, Known::default(), &knowledge, &policy));
+        black_box(Verdict::of(mail, known, &knowledge, &policy));
     });
     for (name, time) in [
         ("mail-parser", whole),
         ("report::parse", read),
+        ("and diagnosis", diagnosed),
         ("the verdict", judged),
     ] {
         let each = time.as_secs_f64() / mails.len().max(1) as f64;

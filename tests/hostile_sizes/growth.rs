@@ -108,30 +108,38 @@ const SIZE: usize = if cfg!(debug_assertions) {
 };
 
 /// For eight times the size: between eight and sixty-four.
-const MOST_TIMES: f64 = 24.0;
+pub const MOST_TIMES: f64 = 24.0;
 
-/// What reading a mail costs this thread, at best of `tries`.
-fn cost(mail: &[u8], tries: usize) -> Duration {
+/// What it costs this thread, at best of `tries`.
+pub fn cost(read: impl Fn(), tries: usize) -> Duration {
     let now = || {
         let time = clock_gettime(ClockId::ThreadCPUTime);
         Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
     };
-    let read = || {
+    let once = || {
         let before = now();
-        std::hint::black_box(report::parse(mail));
+        read();
         now() - before
     };
-    (0..tries).map(|_| read()).min().unwrap_or_default()
+    (0..tries).map(|_| once()).min().unwrap_or_default()
+}
+
+/// What reading a mail costs this thread, at best of `tries`.
+fn cost_of(mail: &[u8], tries: usize) -> Duration {
+    let read = || {
+        std::hint::black_box(report::parse(mail));
+    };
+    cost(read, tries)
 }
 
 /// Whether the cost of a mail of `size` is out of proportion to that of an eighth: says how far.
 fn out_of_proportion(make: &Make, size: usize) -> Option<String> {
-    let large = cost(&make(size), 1);
+    let large = cost_of(&make(size), 1);
     // So much is what an unoptimised build needs for every byte; it is too little to measure.
     if large < Duration::from_millis(size as u64 * 300 / MB as u64) {
         return None;
     }
-    let (small, large) = (cost(&make(size / 8), 3), cost(&make(size), 2));
+    let (small, large) = (cost_of(&make(size / 8), 3), cost_of(&make(size), 2));
     let times = large.as_secs_f64() / small.as_secs_f64();
     (times > MOST_TIMES)
         .then(|| format!("{small:?} → {large:?}, {times:.0} times for 8 times the size"))
@@ -230,7 +238,7 @@ fn time_doubles_with_the_size() {
     ];
     for (name, make) in cases {
         let sizes = [256 * KB, 512 * KB, MB, 2 * MB, 4 * MB, 8 * MB];
-        let costs = sizes.map(|size| cost(&make(size), 2));
+        let costs = sizes.map(|size| cost_of(&make(size), 2));
         println!("{name}: {costs:?} for 256 kB to 8 MB");
         for (small, large) in costs.iter().zip(&costs[3..]) {
             let times = large.as_secs_f64() / small.as_secs_f64();

@@ -4,6 +4,9 @@
 
 mod growth;
 mod places;
+#[path = "../support/mod.rs"]
+mod support;
+mod trust;
 
 use bouncedemails::report::{self, Limit, limits::MAX_RECIPIENTS};
 use serde_json::Value;
