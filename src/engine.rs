@@ -22,7 +22,7 @@ use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::announce;
+use crate::telemetry::{Event, emit};
 use crate::verdict::{Knowledge, Verdict};
 use load::Load;
 use reading::{Reader, Readers};
@@ -32,7 +32,6 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
 /// The most that one transaction takes: beyond that a larger one gains nothing, but makes each mail wait longer.
 const MOST_AT_ONCE: Load = Load {
@@ -108,9 +107,10 @@ impl Engine {
             match self.try_record(entries) {
                 Ok(recorded) => {
                     if let Some(since) = fault {
-                        let seconds = since.elapsed().as_secs();
                         self.recording.send_replace(true);
-                        info!("The database works again after {seconds} s; nothing was lost.");
+                        emit(&Event::RecordingWorks {
+                            after: since.elapsed(),
+                        });
                     }
                     return Some(recorded);
                 }
@@ -118,9 +118,7 @@ impl Engine {
                     if fault.is_none() {
                         // Before it is said: whoever reads that may rely on it.
                         self.recording.send_replace(false);
-                        error!(
-                            "{problem}. Mails wait where they are; it is tried again until it works."
-                        );
+                        emit(&Event::RecordingFails { fault: &problem });
                         fault = Some(Instant::now());
                     }
                     tries += 1;
@@ -131,8 +129,9 @@ impl Engine {
                             .is_ok()
                     });
                     if stopped {
-                        let count = entries.len();
-                        warn!("{count} mails could not be recorded and are given back.");
+                        emit(&Event::GivenBack {
+                            mails: entries.len(),
+                        });
                         return None;
                     }
                 }
@@ -145,7 +144,11 @@ impl Engine {
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(entry, recorded, self.handler.temporary_threshold);
+            emit(&Event::Recorded {
+                entry,
+                recorded,
+                threshold: self.handler.temporary_threshold,
+            });
         }
         Ok(recorded)
     }

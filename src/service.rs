@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::memory::MemoryBudget;
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
+use crate::telemetry::{Event, emit};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
@@ -75,9 +75,7 @@ impl Service {
         let archive = archive.map(Archive::new);
         if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
             // Better said now than with the first mail that is lost to it.
-            warn!(
-                "handler.permanent_bounced_emails_path: {error:#}; the mails behind suspensions will not be kept. Give the folder to this user; under systemd ReadWritePaths= allows one outside of /var/lib/bouncedemails."
-            );
+            emit(&Event::ArchiveUnusable { fault: &error });
         }
         let (recording, is_recording) = watch::channel(true);
         let time_is_up = CancellationToken::new();
@@ -149,9 +147,7 @@ impl Service {
         engine.context("the system gives no threads to read mails on")?;
         drop(self.acknowledged);
         if self.forgetting.await.is_err() {
-            error!(
-                "Forgetting tickets failed: mails that come again after this may be taken for repeats."
-            );
+            emit(&Event::ForgettingEnded);
         }
         // What fails here is done at the next start.
         let _ = self.ledger.on_writer(Ledger::write_forgotten).await;
