@@ -5,8 +5,10 @@
 //!
 //! - `reading`: the threads that read
 //! - `processor`: how long a thread has been at work
+//! - `keeper`: the thread that keeps mails in the archive, so that a slow one holds up nothing but the mails that go into it
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
+mod keeper;
 mod load;
 mod poison;
 mod processor;
@@ -15,7 +17,7 @@ mod reading;
 pub use poison::{InFlight, Mark};
 
 use crate::address::Address;
-use crate::archive::{Archive, Keeper, Kept};
+use crate::archive::Archive;
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
@@ -24,6 +26,7 @@ use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
 use crate::telemetry::{Event, emit};
 use crate::verdict::{Knowledge, Verdict};
+use keeper::{Keeper, Kept};
 use load::Load;
 use reading::{Reader, Readers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -83,6 +86,7 @@ impl Engine {
         };
         let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
+        let mut history_is_full = false;
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
                 .into_iter()
@@ -92,6 +96,7 @@ impl Engine {
             // Given up: the receipts are dropped, which gives the mails back.
             if let Some(recorded) = self.record(&entries, runtime) {
                 self.wake_up.notify_waiters();
+                self.say_what_went(&mut history_is_full);
                 confirm(entries, receipts, recorded, keeper.as_ref());
             }
             readers.forget(load);
@@ -136,6 +141,23 @@ impl Engine {
                     }
                 }
             }
+        }
+    }
+
+    /// Says what people may miss. That the history is full is said once: it stays so.
+    fn say_what_went(&self, history_is_full: &mut bool) {
+        let pruned = self.ledger.take_pruned();
+        if pruned.quarantined > 0 {
+            emit(&Event::QuarantineFull {
+                deleted: pruned.quarantined,
+                most: self.handler.quarantine_max_count,
+                most_bytes: &self.handler.quarantine_max_size,
+            });
+        }
+        if pruned.history && !std::mem::replace(history_is_full, true) {
+            emit(&Event::HistoryFull {
+                most_bytes: &self.handler.history_max_size,
+            });
         }
     }
 

@@ -23,6 +23,23 @@ pub enum Event<'a> {
     GivenBack { mails: usize },
     /// The mails behind suspensions can't be kept.
     ArchiveUnusable { fault: &'a anyhow::Error },
+    /// The archive is too slow to keep the mails behind the suspensions of so many bounces.
+    ArchiveTooSlow { mails: usize },
+    /// The mail behind the suspension of an address was not kept.
+    NotKept {
+        address: &'a Address,
+        fault: &'a anyhow::Error,
+    },
+    /// A mail that suspends so many addresses is kept for some of them.
+    KeptForSome { addresses: usize, most: usize },
+    /// Mails went from quarantine before their age, as it is full.
+    QuarantineFull {
+        deleted: usize,
+        most: u32,
+        most_bytes: &'a dyn Display,
+    },
+    /// From now on the oldest of the history goes before its age, as it is full. Said once.
+    HistoryFull { most_bytes: &'a dyn Display },
     /// The task is gone that tells the ledger which mails will not come again.
     ForgettingEnded,
 

@@ -31,6 +31,27 @@ pub(super) fn say(event: &Event<'_>) {
             "handler.permanent_bounced_emails_path: {fault:#}; the mails behind suspensions will not be kept. Give the folder to this user; \
              under systemd ReadWritePaths= allows one outside of /var/lib/bouncedemails."
         ),
+        Event::ArchiveTooSlow { mails } => error!(
+            "The archive is too slow: the mails behind the suspensions of {mails} bounces are not kept."
+        ),
+        Event::NotKept { address, fault } => {
+            let address = Printable(address.as_str());
+            error!(%address, "The mail behind the suspension of {address} could not be kept: {fault:#}");
+        }
+        Event::KeptForSome { addresses, most } => error!(
+            "A mail that suspends {addresses} addresses is kept for the first {most} of them."
+        ),
+        Event::QuarantineFull {
+            deleted,
+            most,
+            most_bytes,
+        } => warn!(
+            "The quarantine is full (at most {most} mails, {most_bytes}): the {deleted} oldest were deleted."
+        ),
+        Event::HistoryFull { most_bytes } => warn!(
+            "The history is full (handler.history_max_size: {most_bytes}): from now on the oldest of it goes before it is as old as \
+             history_max_age says."
+        ),
         Event::ForgettingEnded => error!(
             "Forgetting tickets failed: mails that come again after this may be taken for repeats."
         ),
