@@ -8,6 +8,7 @@ use bouncedemails::mail::{Mail, Source};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender};
+use bouncedemails::trust::Proof;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -227,6 +228,7 @@ fn entry(number: usize) -> Entry {
         decision: Decision::Act {
             platform: format!("p{}.example", number % PLATFORMS),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address: address.parse().expect("it is one"),
                 finding: None,
                 action: Action::Suspend,

@@ -22,9 +22,10 @@ use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
-use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
+use crate::policy::{Action, Decision, Known, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::{Event, emit};
+use crate::telemetry::{Contradictions, Event, emit};
+use crate::trust::{Day, Keys};
 use crate::verdict::{Knowledge, Verdict};
 use keeper::{Keeper, Kept};
 use load::Load;
@@ -82,11 +83,13 @@ impl Engine {
         let judge = Judge {
             policy: self.handler.policy(),
             knowledge: self.knowledge.clone(),
+            keys: self.handler.keys(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
         let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
         let mut history_is_full = false;
+        let mut contradictions = Contradictions::default();
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
                 .into_iter()
@@ -97,6 +100,7 @@ impl Engine {
             if let Some(recorded) = self.record(&entries, runtime) {
                 self.wake_up.notify_waiters();
                 self.say_what_went(&mut history_is_full);
+                contradictions.look_at(&entries, Instant::now());
                 confirm(entries, receipts, recorded, keeper.as_ref());
             }
             readers.forget(load);
@@ -209,6 +213,7 @@ fn confirm(
 struct Judge {
     policy: Policy,
     knowledge: Arc<Knowledge>,
+    keys: Keys,
     /// The engine's: a thread that never ends is not to keep it.
     in_flight: Weak<InFlight>,
 }
@@ -228,7 +233,12 @@ impl Reader for Judge {
         #[cfg(debug_assertions)]
         fail_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            Verdict::of(mail.raw(), mail.known(), &self.knowledge, &self.policy)
+            let known = Known {
+                keys: &self.keys,
+                today: Day::of(SystemTime::now()),
+                ..mail.known()
+            };
+            Verdict::of(mail.raw(), known, &self.knowledge, &self.policy)
         }));
         let entry = match read {
             Ok(verdict) => Entry {

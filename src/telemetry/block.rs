@@ -6,6 +6,7 @@ use super::output;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::Decision;
 use crate::printable::Printable;
+use crate::trust::Proof;
 
 /// The block of a mail shows so many recipients: thousands that one mail names are no help to a person.
 const MOST_IN_BLOCK: usize = 100;
@@ -60,7 +61,7 @@ fn of_mail(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     Effect::Suspending { id, .. } => ("Permanent:", Some(*id)),
                     Effect::Joined(_) => ("Permanent:", None),
                     Effect::Counted(_) => ("Temporary:", None),
-                    Effect::Noted => ("Noted:    ", None),
+                    Effect::Noted | Effect::Spent => ("Noted:    ", None),
                 };
                 line(
                     format!("{word} {}", Printable(ruling.address.as_str())),
@@ -72,6 +73,11 @@ fn of_mail(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                 {
                     line(format!("Final:     {}", Printable(end.as_str())), None);
                 }
+                let proof = match effect {
+                    Effect::Spent => Proof::SPENT.to_string(),
+                    _ => ruling.proof.to_string(),
+                };
+                line(format!("Proof:     {}", Printable(&proof)), None);
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

@@ -8,6 +8,7 @@
 
 mod block;
 mod blocks;
+mod contradictions;
 mod event;
 mod lines;
 mod output;
@@ -15,6 +16,7 @@ mod queue;
 mod sink;
 mod writer;
 
+pub use contradictions::Contradictions;
 pub use event::{Event, Loss, Telling};
 pub use output::{flush, init};
 pub use sink::Stream;

@@ -3,7 +3,7 @@
 //! Every process that is started here ends with the test, also when that one panics or is killed. Nothing sleeps: a test waits for
 //! a line, a request or a state, and fails with what it saw when that does not come within [`PATIENCE`].
 
-// Each test binary compiles its own copy of this module and uses a part of it.
+// The tests of the service use all of it, and each benchmark a part.
 #![allow(dead_code, unused_imports)]
 
 mod bounces;
@@ -18,6 +18,7 @@ mod ports;
 mod postfix;
 mod process;
 mod raw_amqp;
+mod setup;
 mod signer;
 mod slow_disk;
 mod small_disk;
@@ -35,6 +36,7 @@ pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
 pub use raw_amqp::{DEEPEST, RawBroker, RawClient, headers, nested_arrays, nested_tables};
+pub use setup::Setup;
 pub use signer::{Signer, Signing};
 pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;

@@ -1,8 +1,8 @@
 //! Whether a queue loses mails by itself, said once in plain words.
 //!
-//! AMQP has no question for what a queue is like. But a broker refuses to declare an existing queue otherwise than it is, and says what
-//! differs, one thing at a time: so the queue is declared again and again, each time as far as it is known by then. Policies can't be
-//! seen that way; what they lead to shows in how often a mail was delivered.
+//! AMQP has no question for what a queue is like. But a broker refuses to declare an existing queue otherwise than it
+//! is, and says what differs, one thing at a time: so the queue is declared again and again, each time as far as it is
+//! known by then. Policies can't be seen that way; what they lead to shows in how often a mail was delivered.
 
 use super::fault::{NOT_FOUND, code};
 use crate::telemetry::{Event, Loss, emit};
@@ -165,8 +165,9 @@ impl Redelivered {
     }
 }
 
-/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if there is one,
-/// with its type. RabbitMQ 4 leaves out the type, and the words around the value, where the type does not differ.
+/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if
+/// there is one, with its type. RabbitMQ 4 leaves out the type, and the words around the value, where the type does not
+/// differ.
 fn difference(text: &str) -> Option<(&str, Option<(&str, &str)>)> {
     let (_, rest) = text.split_once("inequivalent arg '")?;
     let (name, rest) = rest.split_once('\'')?;
@@ -191,7 +192,8 @@ mod tests {
     fn a_refusal_says_what_differs() {
         for (text, expected) in [
             (
-                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'a' in vhost 'b': received none but current is the value '5' of type 'signedint'",
+                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'a' in vhost 'b': received none \
+                 but current is the value '5' of type 'signedint'",
                 Some(("x-delivery-limit", Some(("5", "signedint")))),
             ),
             (
@@ -203,7 +205,8 @@ mod tests {
                 Some(("x-queue-type", Some(("quorum", "")))),
             ),
             (
-                "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received the value 'classic' of type 'longstr' but current is none",
+                "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received the value 'classic' \
+                 of type 'longstr' but current is none",
                 Some(("x-queue-type", None)),
             ),
             ("ACCESS_REFUSED - access to queue 'a' refused", None),

@@ -65,6 +65,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         Effect::Joined(_) => "is being suspended already".to_owned(),
         Effect::Counted(count) => format!("has {count} of {threshold} soft bounces allowed"),
         Effect::Noted => "is noted, not counted".to_owned(),
+        Effect::Spent => "is noted, not counted, as its proof was used before,".to_owned(),
     };
     let finding = ruling.finding.as_ref();
     let reason = finding.map_or("complaint", |finding| finding.diagnosis.reason.word());
@@ -79,6 +80,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         source = %Printable(&entry.mail.source().to_string()),
         reason,
         message_id,
+        proof = %ruling.proof.standing,
         "{address} {what} at {platform}: {why}"
     );
 }
