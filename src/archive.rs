@@ -3,12 +3,6 @@
 //! Whatever an address spells, its file stays within `path`, and no two addresses share a name. A mail that names many addresses is
 //! stored once: their files are hard links to each other. A newer mail takes the place of an older one. Nothing else reads these
 //! files.
-//!
-//! - `keeper`: the thread that keeps mails, so that a slow archive holds up nothing but the mails that go into it
-
-mod keeper;
-
-pub use keeper::{Keeper, Kept};
 
 use crate::address::Address;
 use anyhow::Context;

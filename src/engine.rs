@@ -5,9 +5,11 @@
 //!
 //! - `reading`: the threads that read
 //! - `processor`: how long a thread has been at work
+//! - `keeper`: the thread that keeps mails in the archive, so that a slow one holds up nothing but the mails that go into it
 //! - `keys`: what our domains sign with, asked of DNS
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
+mod keeper;
 mod keys;
 mod load;
 mod poison;
@@ -18,15 +20,16 @@ pub use keys::KeyRing;
 pub use poison::{InFlight, Mark};
 
 use crate::address::Address;
-use crate::archive::{Archive, Keeper, Kept};
+use crate::archive::Archive;
 use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
 use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::{Contradictions, announce};
+use crate::telemetry::{Contradictions, Event, emit};
 use crate::verdict::Knowledge;
+use keeper::{Keeper, Kept};
 use load::Load;
 use reading::{Reader, Readers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +38,6 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
 
 /// The most that one transaction takes: beyond that a larger one gains nothing, but makes each mail wait longer.
 const MOST_AT_ONCE: Load = Load {
@@ -90,6 +92,7 @@ impl Engine {
         };
         let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
+        let mut history_is_full = false;
         let mut contradictions = Contradictions::default();
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
@@ -100,6 +103,7 @@ impl Engine {
             // Given up: the receipts are dropped, which gives the mails back.
             if let Some(recorded) = self.record(&entries, runtime) {
                 self.wake_up.notify_waiters();
+                self.say_what_went(&mut history_is_full);
                 contradictions.look_at(&entries, Instant::now());
                 confirm(entries, receipts, recorded, keeper.as_ref());
             }
@@ -116,9 +120,10 @@ impl Engine {
             match self.try_record(entries) {
                 Ok(recorded) => {
                     if let Some(since) = fault {
-                        let seconds = since.elapsed().as_secs();
                         self.recording.send_replace(true);
-                        info!("The database works again after {seconds} s; nothing was lost.");
+                        emit(&Event::RecordingWorks {
+                            after: since.elapsed(),
+                        });
                     }
                     return Some(recorded);
                 }
@@ -126,9 +131,7 @@ impl Engine {
                     if fault.is_none() {
                         // Before it is said: whoever reads that may rely on it.
                         self.recording.send_replace(false);
-                        error!(
-                            "{problem}. Mails wait where they are; it is tried again until it works."
-                        );
+                        emit(&Event::RecordingFails { fault: &problem });
                         fault = Some(Instant::now());
                     }
                     tries += 1;
@@ -139,12 +142,30 @@ impl Engine {
                             .is_ok()
                     });
                     if stopped {
-                        let count = entries.len();
-                        warn!("{count} mails could not be recorded and are given back.");
+                        emit(&Event::GivenBack {
+                            mails: entries.len(),
+                        });
                         return None;
                     }
                 }
             }
+        }
+    }
+
+    /// Says what people may miss. That the history is full is said once: it stays so.
+    fn say_what_went(&self, history_is_full: &mut bool) {
+        let pruned = self.ledger.take_pruned();
+        if pruned.quarantined > 0 {
+            emit(&Event::QuarantineFull {
+                deleted: pruned.quarantined,
+                most: self.handler.quarantine_max_count,
+                most_bytes: &self.handler.quarantine_max_size,
+            });
+        }
+        if pruned.history && !std::mem::replace(history_is_full, true) {
+            emit(&Event::HistoryFull {
+                most_bytes: &self.handler.history_max_size,
+            });
         }
     }
 
@@ -153,7 +174,11 @@ impl Engine {
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(entry, recorded, self.handler.temporary_threshold);
+            emit(&Event::Recorded {
+                entry,
+                recorded,
+                threshold: self.handler.temporary_threshold,
+            });
         }
         Ok(recorded)
     }

@@ -13,6 +13,7 @@ use crate::mail::{Delivery, Forget, Mail, Ticket};
 use crate::memory::MemoryBudget;
 use crate::smtp::{self, Listener};
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
+use crate::telemetry::{Event, emit};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use std::sync::Arc;
@@ -21,7 +22,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
 
 /// How many mails may wait between the intakes and the engine: two of the engine's batches.
 const INBOX: usize = 1024;
@@ -86,9 +86,7 @@ impl Service {
         let archive = archive.map(Archive::new);
         if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
             // Better said now than with the first mail that is lost to it.
-            warn!(
-                "handler.permanent_bounced_emails_path: {error:#}; the mails behind suspensions will not be kept. Give the folder to this user; under systemd ReadWritePaths= allows one outside of /var/lib/bouncedemails."
-            );
+            emit(&Event::ArchiveUnusable { fault: &error });
         }
         let (recording, is_recording) = watch::channel(true);
         let time_is_up = CancellationToken::new();
@@ -196,9 +194,7 @@ impl Service {
         engine.context("the system gives no threads to read mails on")?;
         drop(self.acknowledged);
         if self.forgetting.await.is_err() {
-            error!(
-                "Forgetting tickets failed: mails that come again after this may be taken for repeats."
-            );
+            emit(&Event::ForgettingEnded);
         }
         // What fails here is done at the next start.
         let _ = self.ledger.on_writer(Ledger::write_forgotten).await;

@@ -4,29 +4,22 @@
 //! processors to all others, and a small mail never waits for one. Where a small mail takes long all the same, another thread takes the
 //! place of the one that reads it. A mail that takes more time than any should is given up, and goes to quarantine. What is read is taken
 //! out in batches, of each lane in the order in which reading began.
+//!
+//! - `state`: what is to be read, is being read, was read; what of it may be recorded
+//! - `slow`: other threads in the place of slow ones; what takes too long is given up
 
-use super::{Load, processor};
+mod slow;
+mod state;
+
+use super::load::Load;
 use crate::ledger::Entry;
 use crate::mail::{Delivery, Mail, Receipt};
 use parking_lot::{Condvar, Mutex};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use state::{LOOK, Lane, Read, Reading, State};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-/// From this size on a mail is a large one. Bounces are smaller, unless they return a whole original with attachments.
-const LARGE: usize = 128 * 1024;
-
-/// How much time of a processor reading one mail may take. A debug build is slower by ten times and more, but does not
-/// need to read the largest.
-const BUDGET: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
-
-/// How often it is looked how long the mails that are being read have taken. One that is being read for so long is slow.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// So many threads of each lane may be reading slow mails beside those that read the others. Large mails take much memory to read.
-const MOST_SLOW: [usize; 2] = [16, 2];
 
 /// How much less of the processors the threads get that read large mails, as nice(1) counts: a tenth of what others get.
 const NICE: i32 = 10;
@@ -40,14 +33,6 @@ const MOST_WAITING: Load = Load {
 
 /// So long a batch waits to become larger while more small mails are about to be read.
 const GATHER: Duration = Duration::from_millis(5);
-
-/// A mail that was read, or given up.
-pub struct Read {
-    /// What was found out.
-    pub entry: Entry,
-    /// To be confirmed when it is recorded.
-    pub receipt: Receipt,
-}
 
 /// How a mail is read, and what becomes of one that takes too long.
 pub trait Reader: Send + Sync + 'static {
@@ -73,42 +58,6 @@ struct Shared {
     reader: Box<dyn Reader>,
     /// Once cancelled, what is not read is given back.
     give_back: CancellationToken,
-}
-
-#[derive(Default)]
-struct State {
-    /// What is to be read, by lane.
-    queues: [VecDeque<Delivery>; 2],
-    reading: HashMap<u64, Reading>,
-    /// What was read, by the order in which reading began.
-    read: BTreeMap<u64, (Lane, Read)>,
-    /// All that came out of the inbox and is not recorded yet.
-    load: Load,
-    /// Nothing more will come.
-    closed: bool,
-    /// What was not read was given back, and so is what comes after it.
-    gave_back: bool,
-    /// How many threads read slow mails, and have others in their place, by lane.
-    slow: [usize; 2],
-    next: u64,
-}
-
-/// A mail that a thread is reading.
-struct Reading {
-    delivery: Delivery,
-    lane: Lane,
-    since: Instant,
-    /// The thread's number at the kernel, and the time of a processor that it had when it was first looked at.
-    thread: i32,
-    had: Option<Duration>,
-    /// Whether another thread took the place of this one.
-    replaced: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lane {
-    Small = 0,
-    Large = 1,
 }
 
 impl Readers {
@@ -171,19 +120,7 @@ impl Readers {
             && !state.queues[Lane::Small as usize].is_empty()
             && !shared.ready.wait_until(&mut state, deadline).timed_out()
         {}
-        let mut batch = Vec::new();
-        let mut load = Load::default();
-        for number in state.in_order() {
-            let Some((_, next)) = state.read.get(&number) else {
-                break;
-            };
-            load += Load::of(&next.entry);
-            if !batch.is_empty() && !load.is_within(most) {
-                break;
-            }
-            batch.extend(state.read.remove(&number).map(|(_, read)| read));
-        }
-        Some(batch)
+        Some(state.take(most))
     }
 
     /// These mails are recorded, or given back: there is room for others.
@@ -191,36 +128,6 @@ impl Readers {
         let mut state = self.0.state.lock();
         state.load -= load;
         self.0.room.notify_one();
-    }
-}
-
-impl State {
-    /// What was read and has nothing of its lane before it that is still being read, unless that is slow: the intakes rely on the
-    /// order of mails that are equal.
-    fn in_order(&self) -> Vec<u64> {
-        let quick = |lane: Lane| {
-            let of_lane = |(_, reading): &(&u64, &Reading)| {
-                reading.lane == lane && reading.since.elapsed() < LOOK
-            };
-            let numbers = self
-                .reading
-                .iter()
-                .filter(of_lane)
-                .map(|(number, _)| *number);
-            numbers.min().unwrap_or(u64::MAX)
-        };
-        let first = [quick(Lane::Small), quick(Lane::Large)];
-        let ready = self.read.iter();
-        let ready = ready.filter(|(number, (lane, _))| **number < first[*lane as usize]);
-        ready.map(|(number, _)| *number).collect()
-    }
-
-    fn is_ready(&self) -> bool {
-        !self.in_order().is_empty()
-    }
-
-    fn is_finished(&self) -> bool {
-        self.closed && self.queues.iter().all(VecDeque::is_empty) && self.reading.is_empty()
     }
 }
 
@@ -233,10 +140,7 @@ impl Shared {
     }
 
     fn add(&self, delivery: Delivery) {
-        let lane = match delivery.mail.raw().len() {
-            size if size < LARGE => Lane::Small,
-            _ => Lane::Large,
-        };
+        let lane = Lane::of(&delivery.mail);
         let mut state = self.state.lock();
         if state.gave_back {
             return;
@@ -319,86 +223,6 @@ impl Shared {
         state.read.insert(number, (lane, Read { entry, receipt }));
         self.ready.notify_one();
     }
-
-    /// Gives back what waits and what is being read. The threads that read it find that out when they are done.
-    fn give_back(&self, state: &mut State) {
-        state.gave_back = true;
-        let waiting = state.queues.iter_mut().flat_map(std::mem::take);
-        let mut unread: Vec<Delivery> = waiting.collect();
-        for (_, reading) in state.reading.drain() {
-            state.slow[reading.lane as usize] += usize::from(!reading.replaced);
-            unread.push(reading.delivery);
-        }
-        for delivery in &unread {
-            state.load -= Load::unread(&delivery.mail);
-        }
-        self.room.notify_one();
-        self.ready.notify_all();
-    }
-
-    /// Puts other threads in the place of those that read slow mails, and gives up mails that take too long.
-    fn watch(self: &Arc<Self>) {
-        loop {
-            let mut state = self.state.lock();
-            while state.reading.is_empty() {
-                if state.is_finished() {
-                    return;
-                }
-                self.begun.wait(&mut state);
-            }
-            drop(state);
-            std::thread::sleep(LOOK);
-            let mut state = self.state.lock();
-            let state = &mut *state;
-            if self.give_back.is_cancelled() {
-                self.give_back(state);
-            }
-            let mut too_slow = Vec::new();
-            for (number, reading) in &mut state.reading {
-                if reading.since.elapsed() < LOOK {
-                    continue;
-                }
-                let slow = &mut state.slow[reading.lane as usize];
-                if !reading.replaced
-                    && *slow < MOST_SLOW[reading.lane as usize]
-                    && reading.is_to_be_replaced()
-                    && self.start_thread(reading.lane).is_ok()
-                {
-                    *slow += 1;
-                    reading.replaced = true;
-                }
-                if reading.replaced && reading.is_too_slow() {
-                    too_slow.push(*number);
-                }
-            }
-            for number in too_slow {
-                if let Some(Reading {
-                    delivery: Delivery { mail, receipt },
-                    lane,
-                    ..
-                }) = state.reading.remove(&number)
-                {
-                    self.ended(state, (number, lane), self.reader.too_slow(mail), receipt);
-                }
-            }
-        }
-    }
-}
-
-impl Reading {
-    /// Whether the mails behind it should not wait for its end: small ones that it delays, large ones that it would block.
-    fn is_to_be_replaced(&mut self) -> bool {
-        self.lane == Lane::Small || self.is_too_slow()
-    }
-
-    /// Whether reading has taken more than its share of a processor. What it had to wait for one, as on a busy machine, is not its
-    /// fault, nor that the machine was asleep.
-    fn is_too_slow(&mut self) -> bool {
-        let Some(has) = processor::time_of(self.thread) else {
-            return self.since.elapsed() > 10 * BUDGET;
-        };
-        has.saturating_sub(*self.had.get_or_insert(has)) > BUDGET
-    }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -410,6 +234,7 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use super::state::LARGE;
     use super::*;
     use crate::mail::Source;
     use crate::policy::Decision;

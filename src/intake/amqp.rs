@@ -15,11 +15,11 @@ use super::Intake;
 use super::acknowledged::Deliveries;
 use crate::backoff::Backoff;
 use crate::config::Amqp;
+use crate::telemetry::{Event, emit};
 use consume::End;
 use fault::{BrokerEnd, Fault};
 use session::Session;
 use std::time::{Duration, Instant};
-use tracing::{debug, info, warn};
 
 /// The pauses between two tries to connect.
 const PAUSE: Backoff = Backoff {
@@ -105,26 +105,20 @@ impl Outage {
         let began = self.since.is_none();
         self.since.get_or_insert_with(Instant::now);
         if began || (fault.is_refusal() && text != self.said) {
-            warn!("{text}. Trying again until it works.");
+            emit(&Event::BrokerFails { why: &text });
             self.said = text;
         } else {
-            debug!("{text}. Still trying.");
+            emit(&Event::BrokerStillFails { why: &text });
         }
     }
 
     /// Says that mails are taken.
     fn over(&mut self, amqp: &Amqp, waiting: u32) {
-        let url = &amqp.url;
-        let queue = &amqp.queue;
-        match self.since.take() {
-            None => info!("Taking mails from the queue {queue} at {url}; {waiting} are waiting."),
-            Some(since) => {
-                let seconds = since.elapsed().as_secs();
-                info!(
-                    "The broker is back after {seconds} s: taking mails from the queue {queue} at {url} again; \
-                     {waiting} are waiting."
-                );
-            }
-        }
+        emit(&Event::MailsTaken {
+            queue: &amqp.queue,
+            broker: &amqp.url,
+            waiting,
+            after: self.since.take().map(|since| since.elapsed()),
+        });
     }
 }

@@ -3,9 +3,9 @@
 use super::Intake;
 use crate::mail::{Delivery, Mail, Receipt, Settled};
 use crate::memory::Owner;
+use crate::telemetry::{Event, emit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tracing::error;
 
 /// What became of the mails; complete when the service has finished.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub async fn run(
         let mail = match mail {
             Ok(mail) => mail,
             Err(error) => {
-                error!("{error:#}");
+                emit(&Event::Unreadable { fault: &error });
                 tally.returned.fetch_add(1, Ordering::Release);
                 continue;
             }

@@ -7,6 +7,7 @@ use super::Intake;
 use crate::config::{self, Handler};
 use crate::memory::MemoryBudget;
 use crate::smtp::{self, Listener, Settings, Timeouts, Tls, TlsError};
+use crate::telemetry::{Event, emit};
 use backend::EngineBackend;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 /// Hands mails of SMTP clients in until it is told to stop; then it ends in good order, as [`smtp::serve`] does.
 pub async fn run(listener: Listener, settings: Settings, handler: &Handler, intake: Intake) {
     smtp::provide_descriptors(settings.max_connections);
-    tracing::info!("Mail is taken at {listener}.");
+    emit(&Event::Listening { at: &listener });
     let shutdown = intake.shutdown.clone();
     let backend = EngineBackend::new(handler.policy().platforms, intake, SETTLED_WITHIN);
     smtp::serve(listener, settings, backend, shutdown).await;

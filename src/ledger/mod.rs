@@ -60,6 +60,15 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SuspensionId(pub i64);
 
+/// What went before its age.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many mails went from quarantine because it is full.
+    pub quarantined: usize,
+    /// Whether some of the history went because it is full.
+    pub history: bool,
+}
+
 /// What recording one mail led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {

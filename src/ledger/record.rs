@@ -47,7 +47,8 @@ impl Ledger {
             let pruned = prune::prune(tx, handler, prune::most(entries), now)?;
             Ok((recorded, pruned))
         })?;
-        pruned.say(handler, self.history_said());
+        // Now that it is committed.
+        self.note(pruned);
         Ok(recorded)
     }
 }

@@ -5,7 +5,7 @@
 
 use super::error::{ErrorKind, LedgerError};
 use super::thread::Thread;
-use super::{handled, schema};
+use super::{Pruned, handled, schema};
 use crate::mail::Ticket;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -39,8 +38,8 @@ struct Shared {
     reader_thread: Thread,
     /// Tickets whose rows are no longer needed: deleted with the next transaction that writes anyway.
     forgotten: Mutex<VecDeque<Ticket>>,
-    /// That the history is full was said.
-    history_said: AtomicBool,
+    /// What went before its age, and was not asked for yet.
+    pruned: Mutex<Pruned>,
     /// Until when a locked database is waited for, once this process is to end.
     end: OnceLock<Instant>,
 }
@@ -92,7 +91,7 @@ impl Ledger {
             writer_thread: thread("ledger writer")?,
             reader_thread: thread("ledger reader")?,
             forgotten: Mutex::default(),
-            history_said: AtomicBool::new(false),
+            pruned: Mutex::default(),
             end: OnceLock::new(),
         })))
     }
@@ -178,9 +177,16 @@ impl Ledger {
         self.0.reader.lock().using(|connection| work(connection))
     }
 
-    /// Whether it was said that the history is full.
-    pub(super) fn history_said(&self) -> &AtomicBool {
-        &self.0.history_said
+    /// Remembers what went before its age, to be asked for.
+    pub(super) fn note(&self, pruned: Pruned) {
+        let mut noted = self.0.pruned.lock();
+        noted.quarantined += pruned.quarantined;
+        noted.history |= pruned.history;
+    }
+
+    /// What went before its age since this was asked last.
+    pub fn take_pruned(&self) -> Pruned {
+        std::mem::take(&mut self.0.pruned.lock())
     }
 }
 

@@ -9,10 +9,9 @@
 //! - `client`: HTTP, bounded in time and memory
 //! - `answer`: what came of a request, and what it means (pure)
 //! - `breaker`: whether a platform may be asked now (pure)
-//! - `announce`, `outage`: what the operator is told
+//! - `outage`: when the operator is told of one
 //! - `recorder`: what came of the claims → ledger, in batches; claims are renewed
 
-mod announce;
 mod answer;
 mod breaker;
 mod claim;
@@ -31,6 +30,7 @@ pub use clock::Clock;
 use crate::backoff::Backoff;
 use crate::config::{Handler, Platform};
 use crate::ledger::{Claimant, LONGEST_WAIT, Ledger, Settlement, Suspension};
+use crate::telemetry::{Event, emit};
 use answer::{Attempt, outcome, words};
 use client::Client;
 use recorder::Recorder;
@@ -40,7 +40,6 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 use worker::Worker;
 
 /// How patiently and how often platforms are asked.
@@ -181,10 +180,10 @@ async fn mention_orphans(ledger: &Ledger, domains: &[String]) {
     let pending = ledger.on_reader(Ledger::pending).await.unwrap_or_default();
     for (domain, count) in pending {
         if !domains.contains(&domain) {
-            warn!(
-                domain,
-                "{domain} is not configured, and has pending suspensions: {count}. They are kept, and posted once it is configured again."
-            );
+            emit(&Event::NotConfigured {
+                domain: &domain,
+                pending: count,
+            });
         }
     }
 }

@@ -1,8 +1,7 @@
 //! A platform's outage, told to the operator: when it starts, rarely while it lasts, and when it is over.
 
-use crate::printable::Printable;
+use crate::telemetry::{Event, emit};
 use std::time::{Duration, Instant, SystemTime};
-use tracing::{info, warn};
 
 /// How often an outage that lasts is mentioned.
 const REMINDER: Duration = Duration::from_secs(60 * 60);
@@ -26,14 +25,12 @@ struct Current {
 impl Outage {
     /// The platform can't be asked.
     pub fn goes_on(&mut self, platform: &str, why: &str, now: Instant) {
-        let why = Printable(why);
         match &mut self.0 {
             None => {
-                warn!(
-                    domain = platform,
-                    "{platform} cannot be told: {why}. Its suspensions wait; one is tried now and then, and the others follow \
-                     when it works."
-                );
+                emit(&Event::OutageBegins {
+                    domain: platform,
+                    why,
+                });
                 self.0 = Some(Current {
                     since: now,
                     said: now,
@@ -45,11 +42,11 @@ impl Outage {
                 current.answered = None;
                 if now - current.said >= REMINDER {
                     current.said = now;
-                    let lasted = words(now - current.since);
-                    warn!(
-                        domain = platform,
-                        "{platform} still cannot be told, for {lasted} now: {why}."
-                    );
+                    emit(&Event::OutageLasts {
+                        domain: platform,
+                        why,
+                        lasted: now - current.since,
+                    });
                 }
             }
         }
@@ -83,14 +80,10 @@ impl Outage {
             return;
         };
         self.0 = None;
-        let lasted = words(answered - since);
-        info!(
-            domain = platform,
-            late, "{platform} works again after {lasted}; suspensions delivered late: {late}."
-        );
+        emit(&Event::OutageOver {
+            domain: platform,
+            lasted: answered - since,
+            late,
+        });
     }
-}
-
-fn words(duration: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(Duration::from_secs(duration.as_secs()))
 }

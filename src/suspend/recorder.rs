@@ -3,12 +3,12 @@
 use super::claim::Settled;
 use super::clock::Clock;
 use crate::ledger::{Claimant, Ledger};
+use crate::telemetry::{Event, emit};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
 
 /// The most that one transaction takes.
 const MOST_AT_ONCE: usize = 512;
@@ -51,14 +51,12 @@ impl Recorder {
                 .on_writer(move |ledger| ledger.settle(&batch, now));
             let Err(fault) = settled.await else {
                 if faulty {
-                    info!("What the platforms answered is recorded again.");
+                    emit(&Event::AnswersRecordable);
                 }
                 return;
             };
             if !faulty {
-                error!(
-                    "What the platforms answered cannot be recorded: {fault}. It is tried again until it works."
-                );
+                emit(&Event::AnswersUnrecordable { fault: &fault });
                 faulty = true;
             }
             tokio::select! {
@@ -82,7 +80,7 @@ impl Recorder {
                 .on_writer(move |ledger| ledger.renew(claimant, lease, now));
             // Those who have something to record say what is wrong with the ledger.
             if let Err(fault) = renewed.await {
-                debug!("The claims of this process cannot be renewed: {fault}");
+                emit(&Event::ClaimsUnrenewable { fault: &fault });
             }
         }
     }

@@ -3,7 +3,6 @@
 //! The ledger knows who posts what, so nothing is posted twice by those who share it. The worker registers for the wake-up before it
 //! looks, so that it misses no suspension, and looks now and then without one: for what other processes wrote.
 
-use super::announce::announce;
 use super::answer::{Attempt, Outcome, Scope, Unreachable, outcome, words};
 use super::breaker::{Breaker, State};
 use super::claim::{Claim, Settled};
@@ -14,7 +13,7 @@ use super::resolver::Resolver;
 use super::{Schedule, Stop, notice, settlement};
 use crate::config::{Body, Platform, Template};
 use crate::ledger::{Claimant, Ledger, LedgerError, Suspension};
-use crate::telemetry;
+use crate::telemetry::{self, Telling, emit};
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,7 +21,6 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
-use tracing::{error, info, warn};
 
 /// The most suspensions that are claimed at a time. A worker asks for more when fewer than it posts at a time are left, and a ledger in
 /// which no claim can be settled gives none: so this also bounds what is in memory.
@@ -173,12 +171,10 @@ impl Worker {
             }
         });
         if finished.await.is_err() {
-            warn!(
-                domain = self.domain,
-                "{} has not answered {} requests yet; they are posted again at the next start.",
-                self.domain,
-                self.posting
-            );
+            emit(&telemetry::Event::Unanswered {
+                domain: &self.domain,
+                requests: self.posting,
+            });
         }
     }
 
@@ -267,16 +263,18 @@ impl Worker {
             Ok(claimed) => claimed,
             Err(fault) => {
                 if !std::mem::replace(&mut self.ledger_fails, true) {
-                    error!(
-                        "The suspensions of {} cannot be read: {fault}. It is tried again until it works.",
-                        self.domain
-                    );
+                    emit(&telemetry::Event::SuspensionsUnreadable {
+                        domain: &self.domain,
+                        fault: &fault,
+                    });
                 }
                 return;
             }
         };
         if std::mem::take(&mut self.ledger_fails) {
-            info!("The suspensions of {} can be read again.", self.domain);
+            emit(&telemetry::Event::SuspensionsReadable {
+                domain: &self.domain,
+            });
         }
         self.may_be_due |= more;
         match template {
@@ -321,8 +319,13 @@ impl Worker {
             self.outage.delivered(suspension.created);
         }
         let outage = self.breaker.state(now) != State::Closed;
-        announce(&self.domain, suspension, outcome, &said, wait, outage);
-        telemetry::answered(suspension.id, &said);
+        emit(&telemetry::Event::Told {
+            domain: &self.domain,
+            suspension: suspension.id,
+            address: &suspension.address,
+            telling: telling(outcome, wait, outage),
+            said: &said,
+        });
         let again = wait.map(|wait| self.common.clock.latest() + wait);
         claim.settle(settlement(&attempt, outcome, again));
     }
@@ -352,6 +355,20 @@ impl Worker {
             _ if open => Duration::ZERO,
             _ => self.common.schedule.retry.wait(tries, chance),
         })
+    }
+}
+
+/// What is said of an outcome. `wait` says for how long it waits for the next attempt, if it passes. During an `outage` it is the outage
+/// that is talked about, not each suspension that was tried.
+fn telling(outcome: Outcome, wait: Option<Duration>, outage: bool) -> Telling {
+    match (outcome, wait) {
+        (Outcome::Delivered, _) => Telling::Delivered,
+        (Outcome::NothingToStop, _) => Telling::NothingToStop,
+        (Outcome::Passing(_), Some(_)) if outage => Telling::InOutage,
+        (Outcome::Passing(_), Some(wait)) => Telling::Later(wait),
+        (Outcome::Passing(_), None) => Telling::GivenUp,
+        (Outcome::Unsendable, _) => Telling::Unsendable,
+        (Outcome::Refused, _) => Telling::Refused,
     }
 }
 

@@ -2,19 +2,27 @@
 //!
 //! It reports and never decides, and never holds up those who have something to say.
 //!
-//! - `announce`: one recorded mail → its block and its outcome lines
-//! - `output`: what is said → `queue` → the one thread that writes (`writer`) → where it goes (`sink`)
+//! - [`Event`]: what happened; its readers are `lines` (the lines of the log) and `block` (the block of one mail)
+//! - `output`: a line or a block → `queue` → the one thread that writes (`writer`) → where it goes (`sink`)
 //! - `blocks`: blocks of mails, which wait for the answers of platforms
 
-mod announce;
+mod block;
 mod blocks;
 mod contradictions;
+mod event;
+mod lines;
 mod output;
 mod queue;
 mod sink;
 mod writer;
 
-pub use announce::announce;
 pub use contradictions::Contradictions;
-pub use output::{answered, flush, init};
+pub use event::{Event, Loss, Telling};
+pub use output::{flush, init};
 pub use sink::Stream;
+
+/// Tells all readers what happened. Never blocks.
+pub fn emit(event: &Event<'_>) {
+    lines::say(event);
+    block::show(event);
+}

@@ -10,6 +10,7 @@ use crate::intake::Intake;
 use crate::intake::acknowledged::Deliveries;
 use crate::mail::{self, Delivery, Mail, Receipt, Repeat, Settled, Source};
 use crate::memory::Memory;
+use crate::telemetry::{Event, emit};
 use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, DeliveryTag};
@@ -17,7 +18,6 @@ use lapin::{BasicProperties, message};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
-use tracing::warn;
 
 /// The most receipts that one acknowledgement answers.
 const MOST_AT_ONCE: usize = 4096;
@@ -61,7 +61,7 @@ pub(super) async fn consume(
             fed = &mut feeding => match fed {
                 // The receipts that are still out hold the senders of the answers: settling ends with the last of them.
                 Ok(()) => timeout(SETTLED_WITHIN, settling).await.unwrap_or_else(|_| {
-                    warn!("Some mails were not recorded in time and go back to the queue {}.", amqp.queue);
+                    emit(&Event::NotRecordedInTime { queue: &amqp.queue });
                     Ok(())
                 }),
                 Err(fault) => Err(fault),

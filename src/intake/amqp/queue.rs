@@ -5,11 +5,11 @@
 //! known by then. Policies can't be seen that way; what they lead to shows in how often a mail was delivered.
 
 use super::fault::{NOT_FOUND, code};
+use crate::telemetry::{Event, Loss, emit};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, Error};
 use std::collections::BTreeMap;
-use tracing::{error, warn};
 
 /// A queue has fewer properties and arguments than this.
 const MOST_QUESTIONS: usize = 20;
@@ -110,55 +110,35 @@ impl Queue {
 
     /// Says how it loses mails, if it does. `version` is the broker's.
     pub(super) fn announce(&self, name: &str, vhost: &str, version: Option<&str>) {
-        let anew = format!(
-            "To mend it, stop this service when the queue is empty, delete the queue (rabbitmqctl delete_queue -p \
-             {vhost} {name})"
-        );
+        let says = |loss| {
+            emit(&Event::QueueLoses {
+                queue: name,
+                vhost,
+                loss,
+            });
+        };
         if self.is_volatile {
-            warn!(
-                "The queue {name} is not durable: a restart of the broker deletes it with all mails in it. {anew}, and \
-                 start the service again, which declares it durable."
-            );
+            says(Loss::NotDurable);
         }
         if self.is_auto_delete {
-            warn!(
-                "The queue {name} is auto-delete: the broker deletes it with all mails in it when this service stops. \
-                 To mend it, stop this service when the queue is empty, and start it again, which declares it durable."
-            );
+            says(Loss::AutoDelete);
         }
         // Where it drops mails to, they can be looked at.
         if self.argument("x-dead-letter-exchange").is_some() {
             return;
         }
         if let Some(limit) = self.delivery_limit(version) {
-            let lift = lift_limit(name, vhost);
-            match self.argument("x-delivery-limit") {
-                Some(_) => error!(
-                    "The queue {name} drops, without a word, a mail that was delivered more than {limit} times and not \
-                     acknowledged (x-delivery-limit), as happens when this service is killed with mails in hand. \
-                     {anew}, run resources/setup_rabbitmq.sh, and start the service again."
-                ),
-                None => error!(
-                    "The queue {name} is a quorum queue: RabbitMQ 4 drops, without a word, a mail that was delivered \
-                     more than {limit} times and not acknowledged, as happens when this service is killed with mails \
-                     in hand, unless a policy says otherwise. {lift}"
-                ),
-            }
+            let is_set = self.argument("x-delivery-limit").is_some();
+            says(Loss::Deliveries { limit, is_set });
         }
-        for (argument, what) in [
-            ("x-message-ttl", "mails that waited for too long (in ms)"),
-            (
-                "x-expires",
-                "itself with all mails when nobody uses it (for so many ms)",
-            ),
-            ("x-max-length", "mails beyond this number"),
-            ("x-max-length-bytes", "mails beyond this number of bytes"),
+        for argument in [
+            "x-message-ttl",
+            "x-expires",
+            "x-max-length",
+            "x-max-length-bytes",
         ] {
             if let Some(value) = self.argument(argument) {
-                error!(
-                    "The queue {name} drops, without a word, {what}: {argument} is {value}. {anew}, and start the \
-                     service again, which declares it without."
-                );
+                says(Loss::Drops { argument, value });
             }
         }
     }
@@ -177,21 +157,12 @@ impl Redelivered {
             return;
         }
         self.said = times;
-        error!(
-            "A mail in the queue {name} was delivered {times} times before and not acknowledged. Should the queue have \
-             a limit (rabbitmqctl list_queues -p {vhost} name arguments effective_policy_definition), the broker drops \
-             such mails without a word. Find out in the log before this line why the service ended or lost its \
-             connection. {}",
-            lift_limit(name, vhost)
-        );
+        emit(&Event::QueueRedelivers {
+            queue: name,
+            vhost,
+            times,
+        });
     }
-}
-
-fn lift_limit(name: &str, vhost: &str) -> String {
-    format!(
-        "To lift a limit: rabbitmqctl set_policy -p {vhost} bouncedemails '^{name}$' '{{\"delivery-limit\": -1}}' \
-         --apply-to queues (before RabbitMQ 4: clear the policy that sets it)."
-    )
 }
 
 /// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if

@@ -5,12 +5,12 @@ use super::queue::Queue;
 use super::stream::{self, Filter};
 use crate::config::Amqp;
 use crate::memory::{Memory, MemoryBudget};
+use crate::telemetry::{Event, emit};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tracing::info;
 
 /// How long connecting may take, with name resolution, TLS and login.
 const OPENED_WITHIN: Duration = Duration::from_secs(30);
@@ -108,8 +108,7 @@ async fn prepare(connection: &Connection, amqp: &Amqp) -> Result<(Channel, u32),
             declare_durable(&channel, amqp)
                 .await
                 .map_err(Fault::Queue)?;
-            let queue = &amqp.queue;
-            info!("The broker had no queue {queue}; it was declared, durable.");
+            emit(&Event::QueueDeclared { queue: &amqp.queue });
             Ok((channel, 0))
         }
         Err(error) => Err(Fault::Queue(error)),

@@ -12,6 +12,7 @@ use crate::address::{Address, Domains};
 use crate::intake::Intake;
 use crate::mail::{Delivery, Fingerprint, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
 use crate::smtp::{Backend, Client, Message, Reply, Transactions};
+use crate::telemetry::{Event, emit};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -105,10 +106,10 @@ impl Connection {
         match handed_over.await {
             Some(Settled::Confirmed(ticket)) => Ok((ticket, admitted)),
             Some(Settled::Returned) | None => {
-                let client = self.client;
-                tracing::warn!(
-                    "A mail of SMTP client {client} could not be recorded; it keeps it."
-                );
+                emit(&Event::ClientKeeps {
+                    client: &self.client,
+                    waited: None,
+                });
                 Err(NOT_RECORDED)
             }
         }
@@ -133,11 +134,10 @@ impl Transactions for Connection {
             // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this
             // connection.
             self.session = Session::begin();
-            tracing::warn!(
-                "A mail of SMTP client {} is not recorded after {} s; the client keeps it.",
-                self.client,
-                patience.as_secs()
-            );
+            emit(&Event::ClientKeeps {
+                client: &self.client,
+                waited: Some(patience),
+            });
             return Err(NOT_RECORDED);
         };
         self.unacknowledged.push(handed_over?);

@@ -4,16 +4,15 @@
 //! mails are confirmed without waiting for it. What is handed over is bounded; while the archive is too slow for what comes, mails are
 //! confirmed without being kept, and that is said.
 
-use super::{Archive, MOST_FILES};
 use crate::address::Address;
+use crate::archive::{Archive, MOST_FILES};
 use crate::mail::{Mail, Receipt, Ticket};
-use crate::printable::Printable;
+use crate::telemetry::{Event, emit};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tracing::error;
 
 /// So many mails may wait to be kept, and so many bytes of them.
 const MOST_WAITING: usize = 1_024;
@@ -114,9 +113,7 @@ impl Keeper {
         }
         let left_out = std::mem::take(&mut self.shared.state.lock().left_out);
         if left_out > 0 {
-            error!(
-                "The archive is too slow: the mails behind the suspensions of {left_out} bounces are not kept."
-            );
+            emit(&Event::ArchiveTooSlow { mails: left_out });
         }
     }
 }
@@ -148,17 +145,18 @@ impl Shared {
                 .map(|mail| (mail.mail.raw(), &mail.addresses[..]))
                 .collect();
             for (address, error) in archive.keep(&mails) {
-                let address = Printable(address.as_str());
-                error!(%address, "The mail behind the suspension of {address} could not be kept: {error:#}");
+                emit(&Event::NotKept {
+                    address,
+                    fault: &error,
+                });
             }
             let bytes: usize = batch.iter().map(|mail| mail.mail.raw().len()).sum();
             for mail in batch {
-                let more = mail.addresses.len().saturating_sub(MOST_FILES);
-                if more > 0 {
-                    error!(
-                        "A mail that suspends {} addresses is kept for the first {MOST_FILES} of them.",
-                        mail.addresses.len()
-                    );
+                if mail.addresses.len() > MOST_FILES {
+                    emit(&Event::KeptForSome {
+                        addresses: mail.addresses.len(),
+                        most: MOST_FILES,
+                    });
                 }
                 mail.confirm();
             }
