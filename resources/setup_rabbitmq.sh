@@ -31,11 +31,12 @@ has() {
 
 # user NAME PASSWORD CONFIGURE WRITE READ: the last three are patterns of what it may do that with.
 user() {
+    # From RabbitMQ 4 on, these read a password from standard input only if nothing but the name is given, not even --quiet.
     if ! has list_users "$1"; then
-        printf '%s' "$2" | rabbitmqctl --quiet add_user "$1" >/dev/null
-    elif ! printf '%s' "$2" | rabbitmqctl --quiet authenticate_user "$1" >/dev/null 2>&1; then
+        printf '%s' "$2" | rabbitmqctl add_user "$1" >/dev/null
+    elif ! printf '%s' "$2" | rabbitmqctl authenticate_user "$1" >/dev/null 2>&1; then
         # The file was lost, or changed.
-        printf '%s' "$2" | rabbitmqctl --quiet change_password "$1" >/dev/null
+        printf '%s' "$2" | rabbitmqctl change_password "$1" >/dev/null
         echo "The user $1 has the password of the file now; restart what uses it." >&2
     fi
     rabbitmqctl --quiet set_permissions --vhost "$vhost" "$1" "$3" "$4" "$5"

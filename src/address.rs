@@ -131,9 +131,12 @@ fn unquoted(local: &str) -> String {
     plain
 }
 
-/// RFC 5321 `Local-part`, with the dots where people put them, and RFC 6531's characters.
+/// RFC 5321 `Local-part`, with the dots where people put them, and RFC 6531's characters. What stands in the place of bytes that
+/// could not be decoded says that the address is another.
 fn is_local_part(local: &str) -> bool {
-    let is_text = |c: char| !c.is_control() && (c == ' ' || !c.is_whitespace());
+    let is_text = |c: char| {
+        !c.is_control() && (c == ' ' || !c.is_whitespace()) && c != char::REPLACEMENT_CHARACTER
+    };
     let Some(quoted) = local.strip_prefix('"') else {
         return !local.contains(|c: char| c == ' ' || !is_text(c) || "<>()[],;:@\"\\".contains(c));
     };
@@ -252,6 +255,9 @@ mod tests {
         }
         for broken in [
             "a",
+            "j\u{fffd}rg@b.example",
+            "\"j\u{fffd}rg\"@b.example",
+            "a@b\u{fffd}.example",
             "@b.example",
             "a@",
             "a b@c.example",

@@ -192,16 +192,21 @@ fn lift_limit(name: &str, vhost: &str) -> String {
     )
 }
 
-/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value with its type if
-/// there is one.
+/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if there is one,
+/// with its type. RabbitMQ 4 leaves out the type, and the words around the value, where the type does not differ.
 fn difference(text: &str) -> Option<(&str, Option<(&str, &str)>)> {
     let (_, rest) = text.split_once("inequivalent arg '")?;
     let (name, rest) = rest.split_once('\'')?;
     let (_, current) = rest.rsplit_once("but current is ")?;
-    let value = current
-        .strip_prefix("the value '")
-        .and_then(|value| value.split_once("' of type '"))
-        .and_then(|(value, kind)| Some((value, kind.split_once('\'')?.0)));
+    let quoted = current.strip_prefix("the value ").unwrap_or(current);
+    let mut pieces = quoted
+        .strip_prefix('\'')
+        .into_iter()
+        .flat_map(|rest| rest.split('\''));
+    let value = pieces.next().map(|value| match pieces.next() {
+        Some(" of type ") => (value, pieces.next().unwrap_or_default()),
+        _ => (value, ""),
+    });
     Some((name, value))
 }
 
@@ -218,7 +223,11 @@ mod tests {
             ),
             (
                 "inequivalent arg 'durable' for queue 'a' in vhost 'b': received 'true' but current is 'false'",
-                Some(("durable", None)),
+                Some(("durable", Some(("false", "")))),
+            ),
+            (
+                "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received 'classic' but current is 'quorum'",
+                Some(("x-queue-type", Some(("quorum", "")))),
             ),
             (
                 "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received the value 'classic' of type 'longstr' but current is none",
