@@ -117,6 +117,7 @@ fn entry(number: usize, action: Action, session: Session) -> Entry {
         decision: Decision::Act {
             platform: "openhpi.de".to_owned(),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address,
                 finding: Some(Arc::new(finding)),
                 action,

@@ -8,7 +8,7 @@ use bouncedemails::mail::{Mail, Source};
 use bouncedemails::platform_server::{self, Observer};
 use bouncedemails::policy::{Action, Decision, Ruling};
 use bouncedemails::suspend::{Clock, Schedule, Stop, Suspender};
-use bouncedemails::telemetry::Blocks;
+use bouncedemails::trust::Proof;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,13 +133,11 @@ struct Running {
 impl Running {
     fn start(ledger: Ledger, handler: Handler) -> Running {
         let wake_up: Arc<Notify> = Arc::default();
-        let blocks = Blocks::default();
         let schedule = Schedule::default();
         let suspender = Suspender::new(
             &handler,
             ledger.clone(),
             wake_up.clone(),
-            blocks,
             schedule,
             Clock::default(),
         )
@@ -230,6 +228,7 @@ fn entry(number: usize) -> Entry {
         decision: Decision::Act {
             platform: format!("p{}.example", number % PLATFORMS),
             rulings: vec![Ruling {
+                proof: Proof::UNPROVEN,
                 address: address.parse().expect("it is one"),
                 finding: None,
                 action: Action::Suspend,

@@ -6,6 +6,7 @@
 mod error;
 mod masked;
 mod platform;
+mod proof;
 mod smtp;
 mod template;
 mod tls;
@@ -14,6 +15,7 @@ mod values;
 pub use error::ConfigError;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
+pub use proof::{Demand, NamedKey, Proving};
 pub use smtp::Smtp;
 pub use template::{Misleading, Template, TemplateError};
 pub use values::{AmqpUrl, Period};
@@ -108,6 +110,12 @@ impl Handler {
     pub fn policy(&self) -> Policy {
         Policy {
             platforms: self.domains.keys().collect(),
+            proof_required: self
+                .domains
+                .keys()
+                .filter(|domain| self.requires_proof(domain))
+                .cloned()
+                .collect(),
             counting: Counting {
                 threshold: self.temporary_threshold,
                 window: self.temporary_window.map(|window| window.0),

@@ -20,9 +20,10 @@ use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
-use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
+use crate::policy::{Action, Decision, Known, Policy, Ruling, Unhandled};
 use crate::report;
-use crate::telemetry::{Blocks, announce};
+use crate::telemetry::{Contradictions, announce};
+use crate::trust::{Day, Keys};
 use crate::verdict::{Knowledge, Verdict};
 use load::Load;
 use reading::{Reader, Readers};
@@ -61,8 +62,6 @@ pub struct Engine {
     pub archive: Option<Archive>,
     /// Notified when there are new suspensions.
     pub wake_up: Arc<Notify>,
-    /// Where the log block of each mail goes.
-    pub blocks: Blocks,
     /// Whether mails can be recorded, as far as was tried: false from a storage fault until it is over.
     pub recording: watch::Sender<bool>,
     /// Once cancelled, a storage fault is not waited out: the mails are given back.
@@ -82,10 +81,12 @@ impl Engine {
         let judge = Judge {
             policy: self.handler.policy(),
             knowledge: self.knowledge.clone(),
+            keys: self.handler.keys(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
         let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
         let keeper = self.archive.clone().map(Keeper::start).transpose()?;
+        let mut contradictions = Contradictions::default();
         while let Some(batch) = readers.next_batch(MOST_AT_ONCE) {
             let (entries, receipts): (Vec<Entry>, Vec<Receipt>) = batch
                 .into_iter()
@@ -95,6 +96,7 @@ impl Engine {
             // Given up: the receipts are dropped, which gives the mails back.
             if let Some(recorded) = self.record(&entries, runtime) {
                 self.wake_up.notify_waiters();
+                contradictions.look_at(&entries, Instant::now());
                 confirm(entries, receipts, recorded, keeper.as_ref());
             }
             readers.forget(load);
@@ -147,12 +149,7 @@ impl Engine {
             .ledger
             .record(entries, &self.handler, SystemTime::now())?;
         for (entry, recorded) in entries.iter().zip(&recorded) {
-            announce(
-                &self.blocks,
-                entry,
-                recorded,
-                self.handler.temporary_threshold,
-            );
+            announce(entry, recorded, self.handler.temporary_threshold);
         }
         Ok(recorded)
     }
@@ -191,6 +188,7 @@ fn confirm(
 struct Judge {
     policy: Policy,
     knowledge: Arc<Knowledge>,
+    keys: Keys,
     /// The engine's: a thread that never ends is not to keep it.
     in_flight: Weak<InFlight>,
 }
@@ -210,7 +208,12 @@ impl Reader for Judge {
         #[cfg(debug_assertions)]
         fail_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            Verdict::of(mail.raw(), mail.known(), &self.knowledge, &self.policy)
+            let known = Known {
+                keys: &self.keys,
+                today: Day::of(SystemTime::now()),
+                ..mail.known()
+            };
+            Verdict::of(mail.raw(), known, &self.knowledge, &self.policy)
         }));
         let entry = match read {
             Ok(verdict) => Entry {

@@ -1,4 +1,6 @@
-//! What comes in: a [`Mail`], and the [`Receipt`] by which whoever handed it in learns that it is safe.
+//! What comes in: a [`Mail`], and the [`Receipt`] by which the peer that handed it in learns that it is safe.
+//!
+//! The peer is a broker, an SMTP client, or the person who gives files to a command.
 
 use crate::address::Address;
 use crate::policy::Known;
@@ -13,7 +15,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One mail as it came in. What makes it this mail and no other is set when it is made, and does not change. Clones share its bytes.
+/// One mail as it came in. What makes it this mail and no other is set when it is made, and does not change. Clones
+/// share its bytes.
 #[derive(Debug, Clone)]
 pub struct Mail {
     raw: Bytes,
@@ -77,11 +80,12 @@ impl Mail {
         &self.envelope_recipients
     }
 
-    /// What is known of it beside its bytes.
+    /// What its giver knows of it beside its bytes.
     pub fn known(&self) -> Known<'_> {
         Known {
             envelope_recipients: &self.envelope_recipients,
             released: self.released,
+            ..Known::default()
         }
     }
 
@@ -90,8 +94,8 @@ impl Mail {
         self.id.as_deref()
     }
 
-    /// Tells this mail from others: equal for the same bytes handed in by the same kind of source. Made once, when it is first
-    /// asked for.
+    /// Tells this mail from others: equal for the same bytes handed in by the same kind of source. Made once, when it
+    /// is first asked for.
     pub fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| Fingerprint::of(self))
     }
@@ -136,8 +140,8 @@ impl Fingerprint {
     }
 }
 
-/// Tells connections apart, also those of earlier processes. Within one, equal mails are different mails: a giver repeats itself only
-/// after it has lost a connection.
+/// Tells connections apart, also those of earlier processes. Equal mails of one connection are different mails: a peer
+/// brings a mail again only after it has lost the connection by which it brought it first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Session(pub i64);
 
@@ -183,12 +187,13 @@ impl fmt::Display for Source {
     }
 }
 
-/// Whether a mail may be one that was handed in before and recorded, but whose giver does not know (DESIGN 8, "nothing twice").
+/// Whether a mail may be one that was handed in before and recorded while its peer never learned that (DESIGN 9,
+/// "nothing twice").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// It is handed in for the first time; if the same bytes came before, that was on purpose.
     No,
-    /// The giver may have missed our receipt of an earlier one: an SMTP client after a lost connection.
+    /// The peer may have missed our receipt of an earlier one: an SMTP client after a lost connection.
     Possible,
 }
 
@@ -204,18 +209,19 @@ pub struct Delivery {
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// It is committed to disk: the giver may forget it. The ticket is handed back to the ledger
-    ///  once it is proven that the giver knows.
+    /// It is committed to disk: the peer may forget it. The ticket goes back to the ledger once the peer has shown that
+    /// it knows, as an SMTP client does by its next command.
     Confirmed(Ticket),
-    /// It was not recorded: the giver must keep it.
+    /// It was not recorded: the peer must keep it.
     Returned,
 }
 
-/// Names the ledger's note that a mail was recorded while its giver may not know yet.
+/// Names the row by which the ledger would know a mail again, kept as long as the peer may not know that the mail is
+/// recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub i64);
 
-/// Tells the ledger of mails whose givers are known to know. Does not wait for the database.
+/// Has the ledger delete the rows of mails that their peers won't bring again. Does not wait for the database.
 pub type Forget = Arc<dyn Fn(&[Ticket]) + Send + Sync>;
 
 /// The duty to answer whoever handed a mail in. Dropped unanswered, it answers [`Settled::Returned`].

@@ -5,20 +5,25 @@
 
 use crate::address::{Address, Domains};
 use crate::diagnosis::{BounceType, Diagnosis, Fault};
-use crate::report::limits::MAX_RECIPIENTS;
 use crate::report::{Envelope, Kind, Recipient, Report};
-use crate::trust::Proof;
+use crate::trust::{Day, Keys, Proof};
+use demand::{Standard, complaint_is_proven};
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod demand;
 
 /// What is to be done with bounces, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The platforms, by the domain of their no-reply address.
     pub platforms: Domains,
+    /// Those of them that act only on what is proven to answer a mail of theirs (`proof: require`).
+    pub proof_required: BTreeSet<String>,
     /// How soft failures are counted.
     pub counting: Counting,
     /// Whether soft failures that are our own fault count, too.
@@ -34,6 +39,7 @@ impl Default for Policy {
     fn default() -> Policy {
         Policy {
             platforms: Domains::default(),
+            proof_required: BTreeSet::new(),
             counting: Counting::default(),
             count_sender_faults: false,
             complaints: Complaints::Ignore,
@@ -50,6 +56,11 @@ impl Policy {
             Action::Count => self.counting.threshold == 0,
             Action::Ignore => false,
         }
+    }
+
+    /// Whether a platform acts only on what is proven.
+    pub fn requires_proof(&self, platform: &str) -> bool {
+        self.proof_required.contains(platform)
     }
 }
 
@@ -89,6 +100,15 @@ pub struct Finding {
     pub recipient: Recipient,
     /// Why.
     pub diagnosis: Diagnosis,
+    /// Whether the mail answers one that we sent to this address.
+    pub proof: Proof,
+}
+
+/// One who complained, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// Who complained.
+    pub address: Address,
     /// Whether the mail answers one that we sent to this address.
     pub proof: Proof,
 }
@@ -154,6 +174,9 @@ pub enum Unhandled {
         /// `brake_per_mail`.
         most: usize,
     },
+    /// It would suspend who is said to complain, and anybody could have written it.
+    #[error("a complaint without a token of ours: {0}")]
+    UnprovenComplaint(Cow<'static, str>),
 }
 
 /// What is done about one recipient.
@@ -163,6 +186,8 @@ pub struct Ruling {
     pub address: Address,
     /// What decided; none for a complaint.
     pub finding: Option<Arc<Finding>>,
+    /// Whether the mail answers one that we sent to this address.
+    pub proof: Proof,
     /// What is done.
     pub action: Action,
     /// The sentence that says why, for people. Holds text from the mail.
@@ -192,25 +217,45 @@ impl Action {
 }
 
 /// What is known of a mail beside its bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known<'a> {
     /// The recipients of the SMTP envelope, where the intake knows them.
     pub envelope_recipients: &'a [Address],
-    /// A person has looked at it and releases the brake for it.
+    /// A person has looked at it and releases what holds it.
     pub released: bool,
+    /// The keys that our domains sign with, or did.
+    pub keys: &'a Keys,
+    /// What day it is.
+    pub today: Day,
 }
 
-/// Decides about a mail whose report led to these findings.
+/// Nothing; nothing is proven by it.
+impl Default for Known<'_> {
+    fn default() -> Self {
+        static NO_KEYS: Keys = Keys::none();
+        Known {
+            envelope_recipients: &[],
+            released: false,
+            keys: &NO_KEYS,
+            today: Day(0),
+        }
+    }
+}
+
+/// Decides about a mail whose report led to these findings, or these complaints.
 pub fn decide(
     report: &Report,
     findings: &[Arc<Finding>],
+    complaints: &[Complaint],
     known: Known<'_>,
     policy: &Policy,
 ) -> Decision {
     let platform = platform_of(report, known, policy);
     let rulings = match report.kind {
-        Kind::Bounce => on_bounce(findings, policy),
-        Kind::Feedback if policy.complaints == Complaints::Suspend => on_complaint(report),
+        Kind::Bounce => on_bounce(findings, Standard::of(platform, policy), policy),
+        Kind::Feedback if policy.complaints == Complaints::Suspend => {
+            on_complaint(report, complaints)
+        }
         Kind::None if report.envelope == Envelope::default() => {
             let why = Unhandled::Unreadable;
             return Decision::Quarantine { why };
@@ -238,6 +283,13 @@ pub fn decide(
     if let Some(why) = braked(suspensions, known.released, policy.brake_per_mail) {
         return Decision::Quarantine { why };
     }
+    let unproven = complaints
+        .iter()
+        .find(|complaint| !complaint_is_proven(&complaint.proof));
+    if let Some(complaint) = unproven.filter(|_| !known.released) {
+        let why = Unhandled::UnprovenComplaint(complaint.proof.sentence.clone());
+        return Decision::Quarantine { why };
+    }
     Decision::Act {
         platform: platform.to_owned(),
         rulings,
@@ -252,15 +304,16 @@ pub fn braked(suspensions: usize, released: bool, most: u32) -> Option<Unhandled
 }
 
 /// One ruling for each address; one that the mail reports both ways is hard.
-fn on_bounce(findings: &[Arc<Finding>], policy: &Policy) -> Vec<Ruling> {
+fn on_bounce(findings: &[Arc<Finding>], standard: Standard, policy: &Policy) -> Vec<Ruling> {
     let mut rulings: Vec<Ruling> = Vec::with_capacity(findings.len());
     let mut places: HashMap<String, usize> = HashMap::with_capacity(findings.len());
     for finding in findings {
         let address = &finding.recipient.address;
-        let (action, why) = weigh(finding, policy);
+        let (action, why) = standard.holds(weigh(finding, policy), &finding.proof);
         let ruling = Ruling {
             address: address.clone(),
             finding: Some(finding.clone()),
+            proof: finding.proof.clone(),
             action,
             why,
         };
@@ -313,15 +366,13 @@ pub fn weigh(finding: &Finding, policy: &Policy) -> (Action, String) {
 }
 
 /// One ruling for each address that complained.
-fn on_complaint(report: &Report) -> Vec<Ruling> {
-    let mut seen = HashSet::new();
-    let first = |address: &&Address| seen.insert(address.key());
-    let complainants = report.complainants.iter().filter(first);
-    complainants
-        .take(MAX_RECIPIENTS)
-        .map(|address| Ruling {
-            address: address.clone(),
+fn on_complaint(report: &Report, complaints: &[Complaint]) -> Vec<Ruling> {
+    complaints
+        .iter()
+        .map(|complaint| Ruling {
+            address: complaint.address.clone(),
             finding: None,
+            proof: complaint.proof.clone(),
             action: Action::Suspend,
             why: format!("complaint: {}", report.evidence),
         })
@@ -342,6 +393,6 @@ fn returned_to<'a>(report: &'a Report, known: Known<'a>) -> impl Iterator<Item =
 }
 
 /// The configured domain that a mail belongs to: of the first address that has one.
-fn platform_of<'a>(report: &Report, known: Known<'_>, policy: &'a Policy) -> Option<&'a str> {
+pub fn platform_of<'a>(report: &Report, known: Known<'_>, policy: &'a Policy) -> Option<&'a str> {
     returned_to(report, known).find_map(|address| policy.platforms.closest(address.domain()))
 }

@@ -11,7 +11,6 @@ use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
 use crate::memory::MemoryBudget;
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
-use crate::telemetry::{Blocks, Printing};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use std::sync::Arc;
@@ -43,7 +42,6 @@ pub struct Service {
     suspender: JoinHandle<()>,
     time_is_up: CancellationToken,
     stop: Stop,
-    printing: Printing,
 }
 
 /// How the suspender ends.
@@ -73,7 +71,6 @@ impl Service {
             in_a_hurry.hurry();
         });
         let wake_up = Arc::new(Notify::new());
-        let (blocks, printing) = Blocks::start();
         let archive = handler.permanent_bounced_emails_path.clone();
         let archive = archive.map(Archive::new);
         if let Some(Err(error)) = archive.as_ref().map(Archive::check) {
@@ -91,13 +88,12 @@ impl Service {
             in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,
             wake_up: wake_up.clone(),
-            blocks: blocks.clone(),
             recording,
             shutdown: give_up,
             time_is_up: time_is_up.clone(),
         };
         let (schedule, clock) = (Schedule::default(), Clock::default());
-        let suspender = Suspender::new(&handler, ledger.clone(), wake_up, blocks, schedule, clock)?;
+        let suspender = Suspender::new(&handler, ledger.clone(), wake_up, schedule, clock)?;
         let stop = Stop::default();
         let suspender = tokio::spawn(suspender.run(stop.clone()));
         let (inbox, deliveries) = mpsc::channel(INBOX);
@@ -114,7 +110,6 @@ impl Service {
             suspender,
             time_is_up,
             stop,
-            printing,
         })
     }
 
@@ -165,7 +160,6 @@ impl Service {
             Ending::Tried => self.stop.tried.cancel(),
         }
         self.suspender.await.context("the suspender died")?;
-        tokio::task::spawn_blocking(|| self.printing.finish()).await?;
         Ok(())
     }
 }
@@ -176,8 +170,8 @@ impl Service {
 /// When the database or a platform's certificates can't be used, in words that say what to do.
 pub async fn post_due(handler: &Handler) -> anyhow::Result<()> {
     let ledger = Ledger::open(&handler.dbfile)?;
-    let (blocks, schedule, clock) = (Blocks::default(), Schedule::default(), Clock::default());
-    let suspender = Suspender::new(handler, ledger, Arc::default(), blocks, schedule, clock)?;
+    let (schedule, clock) = (Schedule::default(), Clock::default());
+    let suspender = Suspender::new(handler, ledger, Arc::default(), schedule, clock)?;
     let stop = Stop::default();
     stop.tried.cancel();
     suspender.run(stop).await;

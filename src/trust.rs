@@ -15,93 +15,23 @@ mod day;
 mod dkim;
 mod header;
 mod key;
+mod proof;
 mod signature;
 mod tags;
 mod token;
 
 pub use day::{Day, MAX_AGE};
 pub use key::{KeyError, Keys, PublicKey};
+pub use proof::{Evidence, Proof, Standing};
 pub use token::{Secret, WeakSecret};
 
 use crate::address::Address;
 use crate::report::Report;
 use day::Age;
 use dkim::{Body, Fault};
-use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use token::Token;
-
-/// How well one finding is backed by what only an answer to a mail of ours can hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
-    /// What is known.
-    pub standing: Standing,
-    /// What it was taken from; none where nothing was found that proves or contradicts.
-    pub by: Option<Evidence>,
-    /// For people, in one sentence. Of the mail's own text it holds addresses and the names of keys.
-    pub sentence: Cow<'static, str>,
-    /// What is used up by believing it, if it is proven: the mail of ours that it answers. It proves one failure of one address.
-    pub spends: Option<String>,
-}
-
-impl Proof {
-    /// Nothing in the mail was looked at that could prove it.
-    pub const UNPROVEN: Proof = Proof {
-        standing: Standing::Unproven,
-        by: None,
-        sentence: Cow::Borrowed("nothing proves that a mail of ours is answered"),
-        spends: None,
-    };
-}
-
-/// What is known of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// The mail answers one that we sent to this address.
-    Proven,
-    /// Nothing says that it does, and nothing that it does not.
-    Unproven,
-    /// It claims to answer a mail of ours, and that can't be.
-    Contradicted,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Standing::Proven => "proven",
-            Standing::Unproven => "unproven",
-            Standing::Contradicted => "contradicted",
-        })
-    }
-}
-
-/// What a proof was taken from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Evidence {
-    /// Our signature of the original, header and body.
-    Dkim,
-    /// Our signature of the original's header; its body was not returned, or not as it was.
-    DkimHeader,
-    /// The token in the original's `X-Bounce-Token`.
-    TokenHeader,
-    /// The token in the return path, to which the mail came back.
-    TokenReturnPath,
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Evidence::Dkim => "DKIM",
-            Evidence::DkimHeader => "DKIM of the header",
-            Evidence::TokenHeader => "token in X-Bounce-Token",
-            Evidence::TokenReturnPath => "token in the return path",
-        })
-    }
-}
 
 /// The field of a mail of ours that holds its token.
 pub const TOKEN_FIELD: &str = "X-Bounce-Token";
@@ -178,6 +108,11 @@ impl<'a> Clues<'a> {
         }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.signatures.is_empty() && self.tokens.is_empty()
+    }
+
     /// What they say of the failure of an address that the platform mailed.
     pub fn about(&self, mailed: &Address) -> Proof {
         let mut weightiest: Option<Proof> = None;
@@ -189,7 +124,13 @@ impl<'a> Clues<'a> {
             .tokens
             .iter()
             .map(|(token, place)| self.of_token(token, *place, mailed));
-        for proof in signatures.chain(tokens) {
+        let mut spends = Vec::new();
+        for mut proof in signatures.chain(tokens) {
+            for mark in std::mem::take(&mut proof.spends) {
+                if !spends.contains(&mark) {
+                    spends.push(mark);
+                }
+            }
             if weightiest
                 .as_ref()
                 .is_none_or(|other| weight(&proof) > weight(other))
@@ -197,7 +138,10 @@ impl<'a> Clues<'a> {
                 weightiest = Some(proof);
             }
         }
-        weightiest.unwrap_or(Proof::UNPROVEN)
+        Proof {
+            spends,
+            ..weightiest.unwrap_or(Proof::UNPROVEN)
+        }
     }
 
     fn of_token(&self, token: &Token, place: Evidence, mailed: &Address) -> Proof {
@@ -218,7 +162,7 @@ impl<'a> Clues<'a> {
             standing: Standing::Proven,
             by: Some(place),
             sentence: format!("the {place} was made for this address on {day}").into(),
-            spends: Some(token.to_string()),
+            spends: vec![token.to_string()],
         }
     }
 }
@@ -331,7 +275,7 @@ impl Clue {
             standing: Standing::Proven,
             by: Some(by),
             sentence: format!("{key} is of a mail to this address of {day}{body}").into(),
-            spends: Some(signed.id.clone()),
+            spends: vec![signed.id.clone()],
         }
     }
 }
@@ -341,7 +285,7 @@ fn contradicted(sentence: String) -> Proof {
         standing: Standing::Contradicted,
         by: Some(Evidence::DkimHeader),
         sentence: sentence.into(),
-        spends: None,
+        spends: Vec::new(),
     }
 }
 

@@ -3,10 +3,10 @@
 use bouncedemails::address::Address;
 use bouncedemails::diagnosis::{BounceType, Diagnosis, Reason};
 use bouncedemails::policy::{
-    Action, Complaints, Counting, Decision, Finding, Known, Policy, Unhandled, decide,
+    Action, Complaint, Complaints, Counting, Decision, Finding, Known, Policy, Unhandled, decide,
 };
 use bouncedemails::report::{self, Envelope, Kind, Original, Recipient, Report};
-use bouncedemails::trust::Proof;
+use bouncedemails::trust::{Evidence, Proof, Standing};
 use std::sync::Arc;
 
 /// The policy of a service for some platforms, with every default.
@@ -62,6 +62,25 @@ fn findings(report: &Report, diagnoses: &[Diagnosis]) -> Vec<Arc<Finding>> {
         .collect()
 }
 
+/// What a token of ours proves.
+fn by_token() -> Proof {
+    Proof {
+        standing: Standing::Proven,
+        by: Some(Evidence::TokenHeader),
+        sentence: "made for this address".into(),
+        spends: vec!["token".to_owned()],
+    }
+}
+
+/// The complaints of a report, each with its token.
+fn complaints(report: &Report) -> Vec<Complaint> {
+    let complaint = |address: &Address| Complaint {
+        address: address.clone(),
+        proof: by_token(),
+    };
+    report.complainants.iter().map(complaint).collect()
+}
+
 /// The platform, and what is done about each address.
 fn decided(
     report: &Report,
@@ -69,7 +88,13 @@ fn decided(
     policy: &Policy,
 ) -> (String, Vec<(String, Action)>) {
     let findings = findings(report, diagnoses);
-    match decide(report, &findings, Known::default(), policy) {
+    match decide(
+        report,
+        &findings,
+        &complaints(report),
+        Known::default(),
+        policy,
+    ) {
         Decision::Act { platform, rulings } => (
             platform,
             rulings
@@ -110,7 +135,8 @@ fn a_failure_behind_a_forward_only_counts() {
     let unknown = [diagnosis(Reason::UserUnknown)];
     let forwarded = behind("a@example.com", "b@example.org");
     let findings = findings(&forwarded, &unknown);
-    let Decision::Act { rulings, .. } = decide(&forwarded, &findings, Known::default(), &policy())
+    let Decision::Act { rulings, .. } =
+        decide(&forwarded, &findings, &[], Known::default(), &policy())
     else {
         panic!("nothing is done");
     };
@@ -208,6 +234,7 @@ fn the_sentence_names_type_reason_and_evidence() {
             &bounce(&["a@example.com"]),
             &[diagnosis(Reason::UserUnknown)],
         ),
+        &[],
         Known::default(),
         &policy(),
     ) else {
@@ -229,7 +256,7 @@ fn complaints_are_ignored_unless_configured() {
     complaint.kind = Kind::Feedback;
     complaint.complainants = vec![address("annoyed@example.com")];
     assert!(matches!(
-        decide(&complaint, &[], Known::default(), &policy()),
+        decide(&complaint, &[], &[], Known::default(), &policy()),
         Decision::Ignore { .. }
     ));
     let (platform, rulings) = decided(&complaint, &[], &with_complaints(policy()));
@@ -250,7 +277,7 @@ fn replies_notices_and_other_mail_do_nothing() {
     ] {
         let mut mail = bounce(&[]);
         mail.kind = kind;
-        let decision = decide(&mail, &[], Known::default(), &policy());
+        let decision = decide(&mail, &[], &[], Known::default(), &policy());
         assert!(
             matches!(
                 decision,
@@ -266,7 +293,7 @@ fn replies_notices_and_other_mail_do_nothing() {
 
 #[test]
 fn a_bounce_that_names_nobody_is_quarantined() {
-    let decision = decide(&bounce(&[]), &[], Known::default(), &policy());
+    let decision = decide(&bounce(&[]), &[], &[], Known::default(), &policy());
     let why = Unhandled::NoRecipient(Kind::Bounce);
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -274,7 +301,7 @@ fn a_bounce_that_names_nobody_is_quarantined() {
 #[test]
 fn a_mail_without_any_header_is_quarantined() {
     let report = report::parse(b"\0\xff\xfe");
-    let decision = decide(&report, &[], Known::default(), &policy());
+    let decision = decide(&report, &[], &[], Known::default(), &policy());
     let why = Unhandled::Unreadable;
     assert_eq!(decision, Decision::Quarantine { why });
 }
@@ -288,9 +315,10 @@ fn platform(fill: impl FnOnce(&mut Report), envelope: &[&str]) -> Result<String,
     match decide(
         &report,
         &findings(&report, &[diagnosis(Reason::UserUnknown)]),
+        &[],
         Known {
             envelope_recipients: &envelope,
-            released: false,
+            ..Known::default()
         },
         &policy(),
     ) {
@@ -412,10 +440,11 @@ fn many(kind: Kind, count: usize, released: bool, policy: &Policy) -> Decision {
     }
     let diagnoses = vec![diagnosis(Reason::UserUnknown); report.recipients.len()];
     let known = Known {
-        envelope_recipients: &[],
         released,
+        ..Known::default()
     };
-    decide(&report, &findings(&report, &diagnoses), known, policy)
+    let findings = findings(&report, &diagnoses);
+    decide(&report, &findings, &complaints(&report), known, policy)
 }
 
 #[test]
@@ -456,7 +485,7 @@ fn soft_failures_that_suspend_at_once_are_held_as_hard_ones_are() {
         },
         ..policy()
     };
-    let decided = |policy| decide(&report, &findings, Known::default(), &policy);
+    let decided = |policy| decide(&report, &findings, &[], Known::default(), &policy);
     let why = Unhandled::Brake {
         suspensions: 21,
         most: 20,
@@ -498,4 +527,84 @@ fn an_unknown_platform_is_quarantined_and_named() {
         why.to_string(),
         "no configured platform: it came back to x@stranger.example"
     );
+}
+
+/// A bounce of a dead address, of which this is proven, at a platform that requires proof or not.
+fn with_proof(standing: Standing, reason: Reason, is_required: bool) -> (Action, String) {
+    let report = bounce(&["a@example.com"]);
+    let mut findings = findings(&report, &[diagnosis(reason)]);
+    Arc::get_mut(&mut findings[0]).expect("ours alone").proof = Proof {
+        standing,
+        sentence: "so it is".into(),
+        ..Proof::UNPROVEN
+    };
+    let mut policy = policy();
+    if is_required {
+        policy.proof_required.insert("openhpi.de".to_owned());
+    }
+    match decide(&report, &findings, &[], Known::default(), &policy) {
+        Decision::Act { rulings, .. } => (rulings[0].action, rulings[0].why.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_contradicted_is_never_acted_on_and_what_is_unproven_not_where_proof_is_required() {
+    use Action::{Count, Ignore, Suspend};
+    for (standing, required, hard, soft) in [
+        (Standing::Proven, false, Suspend, Count),
+        (Standing::Proven, true, Suspend, Count),
+        (Standing::Unproven, false, Suspend, Count),
+        (Standing::Unproven, true, Ignore, Ignore),
+        (Standing::Contradicted, false, Ignore, Ignore),
+        (Standing::Contradicted, true, Ignore, Ignore),
+    ] {
+        for (reason, action) in [(Reason::UserUnknown, hard), (Reason::MailboxFull, soft)] {
+            let (decided, why) = with_proof(standing, reason, required);
+            assert_eq!(decided, action, "{standing}, {required}: {why}");
+            let says_why_not = why.contains("not acted on: so it is");
+            assert_eq!(says_why_not, action == Ignore, "{why}");
+        }
+    }
+}
+
+#[test]
+fn proof_is_required_by_those_platforms_that_say_so() {
+    let mut report = bounce(&["a@example.com"]);
+    report.envelope.to = vec![address("no-reply@shop.co.uk")];
+    let policy = Policy {
+        proof_required: ["openhpi.de".to_owned()].into(),
+        ..policy()
+    };
+    let (platform, rulings) = decided(&report, &[diagnosis(Reason::UserUnknown)], &policy);
+    assert_eq!(platform, "shop.co.uk");
+    assert_eq!(rulings[0].1, Action::Suspend);
+}
+
+/// What comes back with a complaint proves little: everybody may have it to whom the mail was passed on.
+#[test]
+fn a_complaint_without_a_token_of_ours_is_held_until_a_person_releases_it() {
+    let mut report = bounce(&[]);
+    report.kind = Kind::Feedback;
+    report.complainants = vec![address("annoyed@example.com")];
+    let by_signature = Proof {
+        by: Some(Evidence::Dkim),
+        ..by_token()
+    };
+    for proof in [Proof::UNPROVEN, by_signature] {
+        let why = Unhandled::UnprovenComplaint(proof.sentence.clone());
+        let complaints = [Complaint {
+            address: report.complainants[0].clone(),
+            proof,
+        }];
+        let decided = |released| {
+            let known = Known {
+                released,
+                ..Known::default()
+            };
+            decide(&report, &[], &complaints, known, &with_complaints(policy()))
+        };
+        assert_eq!(decided(false), Decision::Quarantine { why });
+        assert!(matches!(decided(true), Decision::Act { .. }));
+    }
 }

@@ -1,7 +1,7 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Config, Smtp};
+use crate::config::{Amqp, Config, Demand, Proving, Smtp};
 use crate::policy::Complaints;
 use crate::smtp::Listen;
 use anyhow::Context;
@@ -51,6 +51,32 @@ fn listening(smtp: &Smtp) -> String {
     )
 }
 
+/// What has to be proven, and by what.
+fn proving(proving: &Proving) -> String {
+    let count = |count: usize, what: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        _ => Some(format!("{count} {what}s")),
+    };
+    let means = [
+        count(proving.keys.len(), "DKIM key"),
+        count(proving.tokens.len(), "token secret"),
+    ];
+    let means: Vec<String> = means.into_iter().flatten().collect();
+    let means = match means.is_empty() {
+        true => "nothing".to_owned(),
+        false => means.join(" and "),
+    };
+    match proving.demand {
+        Demand::Note => format!(
+            "noted, as far as {means} can prove it; bounces that are not proven are acted on, too (proof: note)"
+        ),
+        Demand::Require => format!(
+            "bounces that are not proven by {means} neither suspend nor count (proof: require)"
+        ),
+    }
+}
+
 /// What will run, one aligned line for each thing; no secret is among them.
 fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
     let mut line = |name: &str, value: String| writeln!(text, "  {name:<12}{value}");
@@ -96,7 +122,10 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
         "complaints",
         match handler.complaints {
             Complaints::Ignore => "are logged".to_owned(),
-            Complaints::Suspend => "suspend the address".to_owned(),
+            Complaints::Suspend => {
+                "suspend the address if a token of ours proves them; others are held in quarantine"
+                    .to_owned()
+            }
         },
     )?;
     line(
@@ -114,6 +143,7 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
             false => format!("{domain} ({name})"),
         };
         line("platform", format!("{name}: {platform}"))?;
+        line("proof", format!("{name}: {}", proving(&platform.proving)))?;
     }
     Ok(())
 }

@@ -3,15 +3,19 @@
 mod for_people;
 
 use super::Common;
+use crate::config::Handler;
 use crate::intake::files;
 use crate::policy::Known;
 use crate::printable::Printable;
+use crate::trust::{Day, Keys};
 use crate::verdict::{Knowledge, Verdict};
 use anyhow::Context;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 /// Says of each mail what it is, who failed and why; with --config, what this service would do. No side effect
 #[derive(clap::Args)]
@@ -49,14 +53,23 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let knowledge = match (&args.rules, &handler) {
         (Some(file), _) => Knowledge {
             rules: super::rules(file)?,
+            secrets: handler
+                .as_ref()
+                .map_or_else(BTreeMap::new, Handler::secrets),
         },
         (None, Some(handler)) => super::knowledge(handler)?,
         (None, None) => Knowledge::builtin(),
     };
+    let keys = handler.as_ref().map_or(Keys::none(), Handler::keys);
+    let known = Known {
+        keys: &keys,
+        today: Day::of(SystemTime::now()),
+        ..Known::default()
+    };
     let configured = handler.map(|handler| handler.policy());
     let policy = configured.clone().unwrap_or_default();
     let render = |name: &str, raw: &[u8]| {
-        let verdict = Verdict::of(raw, Known::default(), &knowledge, &policy);
+        let verdict = Verdict::of(raw, known, &knowledge, &policy);
         match args.json {
             true => Ok(verdict.json_line(name, configured.as_ref())?),
             false => Ok(for_people::render(name, &verdict, configured.as_ref())),

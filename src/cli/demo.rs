@@ -5,10 +5,11 @@ use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::mail::{Delivery, Mail, Receipt, Source};
 use crate::platform_server::{self, Exchange};
 use crate::service::{Ending, Service};
+use crate::telemetry;
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use std::io::Write;
 use std::process::ExitCode;
@@ -126,7 +127,10 @@ async fn handle(handler: &Arc<Handler>, delivery: Delivery) -> anyhow::Result<()
     if service.inbox().send(delivery).await.is_err() {
         anyhow::bail!("the engine has died");
     }
-    service.finish(Ending::Tried).await
+    service.finish(Ending::Tried).await?;
+    // What is printed next is to come after it.
+    tokio::task::spawn_blocking(telemetry::flush).await?;
+    Ok(())
 }
 
 /// Starts the built-in platform; gives its port, and what it is asked.
@@ -185,11 +189,13 @@ async fn through_broker(
             .with_context(|| format!("{} cannot be reached", amqp.url))?;
     let channel = connection.create_channel().await?;
     let name = || queue.as_str().into();
-    // Should the demo be killed, the broker deletes the queue after ten minutes (RabbitMQ, "Queue TTL").
-    let mut expiry = FieldTable::default();
-    expiry.insert("x-expires".into(), AMQPValue::LongInt(10 * 60 * 1000));
+    // As the service wants it: one that expires by itself would be told of as one that loses mails.
     channel
-        .queue_declare(name(), QueueDeclareOptions::durable(), expiry)
+        .queue_declare(
+            name(),
+            QueueDeclareOptions::durable(),
+            FieldTable::default(),
+        )
         .await?;
     for sample in SAMPLES {
         let options = BasicPublishOptions::default();

@@ -92,12 +92,18 @@ fn shown(known: &Known, threshold: u32) -> String {
     let history = Table::new(
         "History",
         [
-            "TIME", "ADDRESS", "FINAL", "PLATFORM", "DONE", "WHY", "SAID", "MESSAGE", "FROM",
+            "TIME", "ADDRESS", "FINAL", "PLATFORM", "DONE", "WHY", "PROOF", "SAID", "MESSAGE",
+            "FROM",
         ],
         known.bounces.iter().cloned().map(|row| {
             let done = match row.counter {
                 Some(count) => format!("{} ({count})", row.action),
                 None => row.action,
+            };
+            let proof = match (row.proof_by.as_str(), row.proof_sentence) {
+                ("", sentence) if sentence.is_empty() => row.proof,
+                ("", sentence) => format!("{}: {sentence}", row.proof),
+                (by, sentence) => format!("{} by {by}: {sentence}", row.proof),
             };
             [
                 time(row.at),
@@ -106,6 +112,7 @@ fn shown(known: &Known, threshold: u32) -> String {
                 row.platform,
                 done,
                 row.evidence,
+                proof,
                 row.diagnostic,
                 row.message_id,
                 row.source,

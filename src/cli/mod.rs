@@ -14,8 +14,9 @@ mod run_smtpserver;
 mod set_permanent;
 mod stdin;
 mod table;
+mod token;
 
-use crate::config::{self, ConfigError, Handler, Loaded};
+use crate::config::{self, ConfigError, Handler, Loaded, Platform};
 use crate::diagnosis::Rules;
 use crate::telemetry::{self, Stream};
 use crate::verdict::Knowledge;
@@ -79,6 +80,7 @@ enum Command {
     SetPermanentBouncedAddress(set_permanent::Args),
     Reset(reset::Args),
     Retry(retry::Args),
+    Token(token::Args),
     Quarantine(quarantine::Args),
     #[command(alias = "check_config")]
     CheckConfig(check_config::Args),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::SetPermanentBouncedAddress(args) => set_permanent::run(&args, &common),
         Command::Reset(args) => reset::run(&args, &common),
         Command::Retry(args) => retry::run(&args, &common),
+        Command::Token(args) => token::run(&args, &common),
         Command::Quarantine(args) => quarantine::run(&args, &common),
         Command::CheckConfig(args) => check_config::run(&args, &common),
         Command::Demo(args) => demo::run(&args),
@@ -111,11 +114,15 @@ pub fn main() -> ExitCode {
             develop_webserver::run(&args).map(|()| ExitCode::SUCCESS)
         }
     });
+    // Also before an error is said, which comes after all that led to it.
+    let is_read = telemetry::flush();
     result.unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("bouncedemails: {error:#}");
+        if is_read {
+            eprintln!("bouncedemails: {error:#}");
+        }
         match error.is::<ConfigError>() {
             true => ExitCode::from(EX_CONFIG),
             false => ExitCode::FAILURE,
@@ -127,13 +134,29 @@ fn runtime() -> anyhow::Result<Runtime> {
     Runtime::new().context("the system gives no threads to run on")
 }
 
+/// The platform that a domain belongs to, by its configured domain.
+fn platform<'a>(handler: &'a Handler, domain: &str) -> anyhow::Result<(&'a str, &'a Platform)> {
+    let platforms = handler.policy().platforms;
+    let closest = platforms.closest(domain);
+    let found = closest.and_then(|domain| handler.domains.get_key_value(domain));
+    let (domain, platform) = found.with_context(|| {
+        let configured: Vec<&str> = handler.domains.keys().map(String::as_str).collect();
+        let configured = configured.join(", ");
+        format!("{domain} is no configured platform; take one of: {configured}")
+    })?;
+    Ok((domain, platform))
+}
+
 /// What is known of mail systems and their words, with the user's own rules in front.
 fn knowledge(handler: &Handler) -> Result<Knowledge, ConfigError> {
     let rules = match &handler.rules {
         Some(file) => rules(file)?,
         None => Rules::builtin(),
     };
-    Ok(Knowledge { rules })
+    Ok(Knowledge {
+        rules,
+        secrets: handler.secrets(),
+    })
 }
 
 /// A user's own rules, with those of the program behind.

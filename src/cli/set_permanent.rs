@@ -26,19 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = common.load()?.config.handler;
     let address = &args.bounced_address;
-    let domains = &handler.domains;
-    let platforms = handler.policy().platforms;
-    let found = platforms
-        .closest(&args.domain)
-        .and_then(|domain| domains.get_key_value(domain));
-    let Some((domain, platform)) = found else {
-        let configured: Vec<&str> = domains.keys().map(String::as_str).collect();
-        anyhow::bail!(
-            "{} is no configured platform; take one of: {}",
-            args.domain,
-            configured.join(", ")
-        );
-    };
+    let (domain, platform) = super::platform(&handler, &args.domain)?;
     let ledger = Ledger::open(&handler.dbfile)?;
     let command = "set-permanent-bounced-address";
     let claim = (Claimant::new(), LEASE);

@@ -6,6 +6,7 @@ use crate::intake::feed::{self, Tally};
 use crate::intake::{self, files};
 use crate::mail::{Mail, Source};
 use crate::service::{Ending, Service};
+use crate::telemetry;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,9 @@ pub(super) fn run(_: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         Ok(tally) if tally.returned() == 0 => Ok(ExitCode::SUCCESS),
         Ok(_) => Ok(ExitCode::from(EX_TEMPFAIL)),
         Err(error) => {
-            eprintln!("bouncedemails: {error:#}");
+            if telemetry::flush() {
+                eprintln!("bouncedemails: {error:#}");
+            }
             Ok(ExitCode::from(EX_TEMPFAIL))
         }
     }

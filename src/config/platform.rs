@@ -1,6 +1,8 @@
-//! A platform and how it is told: `base_url`, `url_resolver`, `headers`, `ca_file`, `body`.
+//! A platform and how it is told: `base_url`, `url_resolver`, `headers`, `ca_file`, `body`; and how its
+//! bounces are proven.
 
 use super::masked::masked;
+use super::proof::{self, Demand, Proving};
 use super::template::{Template, TemplateError, is_http};
 use super::values::{self, interpolate};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// A platform and how it is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Platform {
     /// Where its suspend URLs come from.
     pub target: Target,
@@ -25,6 +27,8 @@ pub struct Platform {
     pub authority: Option<Authority>,
     /// What a suspension's POST holds.
     pub body: Body,
+    /// What its bounces are proven by.
+    pub proving: Proving,
 }
 
 /// Where a platform's suspend URLs come from.
@@ -103,6 +107,12 @@ struct WrittenPlatform {
     ca_file: Option<PathBuf>,
     #[serde(default)]
     body: Body,
+    #[serde(default)]
+    proof: Demand,
+    #[serde(default)]
+    dkim_keys: BTreeMap<String, String>,
+    #[serde(default)]
+    token_secrets: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -147,6 +157,12 @@ impl WrittenPlatform {
             headers: headers(&self.headers)?,
             authority: self.ca_file.map(authority).transpose()?,
             body: self.body,
+            proving: Proving {
+                demand: self.proof,
+                keys: proof::keys(&self.dkim_keys)?,
+                tokens: proof::secrets(&self.token_secrets)?,
+            }
+            .checked()?,
         })
     }
 }

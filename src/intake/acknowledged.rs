@@ -1,8 +1,8 @@
 //! Which peers may not know yet that their mail is recorded.
 //!
-//! The ledger keeps a row for every mail that it recorded, so as to know it again should it be handed in a second time (DESIGN 9,
-//! "nothing twice"). The [`Ticket`] names that row. It goes once the peer is known to know, so that the same bytes handed in on purpose
-//! count again. Each kind of peer shows that in its own way:
+//! The ledger keeps a row for every mail that it recorded, so as to know it again should it be handed in a second time
+//! (DESIGN 9, "nothing twice"). The [`Ticket`] names that row. It goes once the peer is known to know, so that the same
+//! bytes handed in on purpose count again. Each kind of peer shows that in its own way:
 //!
 //! | intake | the row goes |
 //! | --- | --- |
@@ -10,7 +10,8 @@
 //! | SMTP | with the client's next command, or with its orderly end |
 //! | files, standard input | at once: whoever started the command sees how it ends |
 //!
-//! What is left of peers that never showed it, or of a process that was killed, the ledger drops when nobody would come back any more.
+//! What is left of peers that never showed it, or of a process that was killed, the ledger drops when nobody would come
+//! back any more.
 
 use crate::mail::{Forget, Ticket};
 use std::any::Any;
@@ -22,8 +23,8 @@ use tokio::task::JoinHandle;
 /// How many rows are deleted at once.
 const AT_ONCE: usize = 512;
 
-/// How long after our acknowledgement a broker might deliver a mail again: RabbitMQ writes acknowledgements to its disk some seconds
-/// later, and delivers again what it had not written when it was killed.
+/// How long after our acknowledgement a broker might deliver a mail again: RabbitMQ writes acknowledgements to its disk
+/// some seconds later, and delivers again what it had not written when it was killed.
 const BROKER_FORGETS_WITHIN: Duration = Duration::from_secs(60 * 60);
 
 /// How many acknowledged deliveries are remembered for that, at most: 2.4 MB.
@@ -44,9 +45,9 @@ impl Acknowledged {
     /// Starts the task that has rows deleted; it ends with the last clone.
     pub fn start(forget: Forget) -> (Acknowledged, JoinHandle<()>) {
         let (sender, mut notes) = mpsc::unbounded_channel();
-        let forgetting = tokio::task::spawn_blocking(move || {
+        let forgetting = tokio::spawn(async move {
             let mut waiting: Vec<Note> = Vec::new();
-            while notes.blocking_recv_many(&mut waiting, AT_ONCE) > 0 {
+            while notes.recv_many(&mut waiting, AT_ONCE).await > 0 {
                 let tickets: Vec<Ticket> = waiting.iter().map(|note| note.ticket).collect();
                 forget(&tickets);
                 waiting.clear();

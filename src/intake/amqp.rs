@@ -1,7 +1,7 @@
 //! Takes mails from a queue of an AMQP 0-9-1 broker (RabbitMQ) and acknowledges them once they are recorded.
 //!
-//! It never ends because of the broker: an outage is said once in plain words, and it connects again until the broker is back.
-//! It never acknowledges what is not committed.
+//! It never ends because of the broker: an outage is said once in plain words, and it connects again until the broker
+//! is back. It never acknowledges what is not committed.
 
 mod answered;
 mod consume;
@@ -27,14 +27,15 @@ const PAUSE: Backoff = Backoff {
     longest: Duration::from_secs(20),
 };
 
-/// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be stormed.
+/// A connection that lasted this long ends the row of growing pauses: a broker that throws us out at once must not be
+/// stormed.
 const STABLE: Duration = Duration::from_secs(30);
 
-/// Hands mails of the configured queue in, as far as there is memory for them, until it is told to stop or nobody empties the inbox any
-/// more.
+/// Hands mails of the configured queue in, as far as there is memory for them, until it is told to stop or nobody
+/// empties the inbox any more.
 ///
-/// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the receipts of what it did,
-/// acknowledges, and closes the connection.
+/// When it is told to stop it gives back to the broker what it did not hand over, waits (for some seconds) for the
+/// receipts of what it did, acknowledges, and closes the connection.
 pub async fn run(amqp: &Amqp, intake: Intake) {
     let shutdown = &intake.shutdown;
     let mut acknowledged = Deliveries::new(intake.acknowledged.clone());
@@ -97,7 +98,8 @@ impl Outage {
         }
     }
 
-    /// Says what is wrong: once when the broker is away, however that shows, and once for each way in which it refuses us.
+    /// Says what is wrong: once when the broker is away, however that shows, and once for each way in which it refuses
+    /// us.
     fn goes_on(&mut self, amqp: &Amqp, fault: &Fault) {
         let text = fault.explain(amqp);
         let began = self.since.is_none();
@@ -119,8 +121,8 @@ impl Outage {
             Some(since) => {
                 let seconds = since.elapsed().as_secs();
                 info!(
-                    "The broker is back after {seconds} s: taking mails from the queue {queue} at {url} again; {waiting} are \
-                     waiting."
+                    "The broker is back after {seconds} s: taking mails from the queue {queue} at {url} again; \
+                     {waiting} are waiting."
                 );
             }
         }

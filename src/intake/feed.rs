@@ -29,8 +29,8 @@ impl Tally {
 /// What takes the memory for mails.
 const FILES: Owner = Owner::Part("files");
 
-/// Hands mails in, as fast as they are taken and as far as there is memory for them; one that can't be read is logged and counts as
-/// returned. It may block while it reads the next one.
+/// Hands mails in, as fast as they are taken and as far as there is memory for them; one that can't be read is logged
+/// and counts as returned. It may block while it reads the next one.
 ///
 /// # Errors
 /// When the engine has died.

@@ -1,4 +1,5 @@
-//! Mails from files, mboxes, Maildirs and standard input, one after the other; a large mbox is never held in memory as a whole.
+//! Mails from files, mboxes, Maildirs and standard input, one after the other; a large mbox is never held in memory as
+//! a whole.
 
 use anyhow::Context;
 use std::fs::{self, File};
@@ -16,8 +17,9 @@ const LINE: u64 = 64 * 1024;
 
 /// The mails in a file, an mbox, a Maildir, or a folder with all that is below it, in the order of their names.
 ///
-/// A file that begins with a `From ` line is an mbox, any other is one mail. Of a Maildir (a folder with `new` and `cur`) the mails that
-/// are delivered are taken. Names that begin with a dot are left out, but for the folders of a Maildir.
+/// A file that begins with a `From ` line is an mbox, any other is one mail. Of a Maildir (a folder with `new` and
+/// `cur`) the mails that are delivered are taken. Names that begin with a dot are left out, but for the folders of a
+/// Maildir.
 pub fn mails(path: &Path) -> impl Iterator<Item = Result> + use<> {
     let mut found = Vec::new();
     find(path, &mut found);
@@ -35,7 +37,8 @@ fn open(file: PathBuf) -> anyhow::Result<Mails<BufReader<File>>> {
     Ok(Mails::of(BufReader::new(file), name))
 }
 
-/// The mails that a reader gives: an mbox where it begins with a `From ` line, else one mail. `name` is what they are called.
+/// The mails that a reader gives: an mbox where it begins with a `From ` line, else one mail. `name` is what they are
+/// called.
 pub fn read(reader: impl BufRead, name: &str) -> impl Iterator<Item = Result> {
     Mails::of(reader, name.to_owned())
 }
@@ -214,7 +217,8 @@ mod tests {
 
     #[test]
     fn an_mbox_is_split_at_its_from_lines() {
-        let mbox = "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nbody\n\nFrom b Mon Nov  2 09:14:08 2026\nSubject: b\n\n";
+        let mbox = "From a Mon Nov  2 09:14:07 2026\nSubject: a\n\nbody\n\n\
+                    From b Mon Nov  2 09:14:08 2026\nSubject: b\n\n";
         assert_eq!(split(mbox), ["Subject: a\n\nbody\n", "Subject: b\n"]);
     }
 

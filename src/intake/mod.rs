@@ -1,7 +1,7 @@
 //! How mail arrives: over a message broker, by SMTP, from files.
 //!
-//! An intake never looks into a mail. It hands a [`Delivery`](crate::mail::Delivery) to the engine through a bounded channel, so that
-//! a slow disk slows the intake down instead of filling the memory.
+//! An intake never looks into a mail. It hands a [`Delivery`](crate::mail::Delivery) to the engine through a bounded
+//! channel, so that a slow disk slows the intake down instead of filling the memory.
 
 mod acknowledged;
 pub mod amqp;
@@ -27,11 +27,13 @@ pub struct Intake {
     pub recording: watch::Receiver<bool>,
     /// For the mails of all intakes together.
     pub memory: MemoryBudget,
-    /// Tells it to end: it gives back what it did not hand over, and waits, for some seconds, for the receipts of what it did.
+    /// Tells it to end: it gives back what it did not hand over, and waits, for some seconds, for the receipts of what
+    /// it did.
     pub shutdown: CancellationToken,
 }
 
-/// How much memory mails may take from their arrival until they are recorded, in bytes; more where a single one may be that large.
+/// How much memory mails may take from their arrival until they are recorded, in bytes; more where a single one may be
+/// that large.
 const MEMORY: usize = 64 * 1024 * 1024;
 
 /// The memory for the mails of all intakes together; `largest` is what one of them may have, in bytes.

@@ -10,8 +10,9 @@ use crate::smtp::{self, Listener, Settings, Timeouts, Tls, TlsError};
 use backend::EngineBackend;
 use std::time::Duration;
 
-/// For how long a client waits for its 250, should the engine be slow or find just now that it can't record, before it is asked to come again. Clients wait for
-/// 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken for so long.
+/// For how long a client waits for its 250, should the engine be slow or find just now that it can't record, before it
+/// is asked to come again. Clients wait for 10 minutes (RFC 5321, 4.5.3.2.6); a place on the server should not be taken
+/// for so long.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Hands mails of SMTP clients in until it is told to stop; then it ends in good order, as [`smtp::serve`] does.

@@ -1,11 +1,11 @@
-//! "Nothing twice" (DESIGN 8): every mail that was recorded has a row until it is proven that its giver knows. A mail that may
-//! be a repeat and has such a row is the earlier one.
+//! "Nothing twice" (DESIGN 9): every mail that was recorded has a row until the peer that handed it in is known to know.
+//! A mail that may be a repeat and has such a row is the earlier one.
 
 use super::Entry;
 use crate::mail::{Fingerprint, Ticket};
 use rusqlite::{OptionalExtension, Transaction, params};
 
-/// A giver that has not come back for so long (30 days, in milliseconds) won't.
+/// A peer that has not brought its mail again for so long (30 days, in milliseconds) won't.
 const LONGEST: i64 = 30 * 24 * 60 * 60 * 1000;
 
 /// How many forgotten tickets one transaction takes with it.
@@ -22,7 +22,8 @@ pub(super) fn note(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Resul
     Ok(Ticket(tx.last_insert_rowid()))
 }
 
-/// Finds the row of a mail that may be a repeat, the oldest first, and puts a new one in its place: its giver still does not know.
+/// Finds the row of a mail that may be a repeat, the oldest first, and puts a new one in its place: the peer still does
+/// not know that the mail is recorded.
 /// Rows of the same session are other mails.
 pub(super) fn renew(tx: &Transaction, entry: &Entry, now: i64) -> rusqlite::Result<Option<Ticket>> {
     let found: Option<i64> = tx
@@ -50,7 +51,7 @@ pub(super) fn forget(
     Ok(())
 }
 
-/// Deletes a few rows whose givers never came back.
+/// Deletes a few rows of mails whose peers never came back.
 pub(super) fn prune(tx: &Transaction, now: i64, most: usize) -> rusqlite::Result<()> {
     let before = now.saturating_sub(LONGEST);
     let oldest: Option<i64> = tx

@@ -9,6 +9,7 @@ use super::{Effect, Entry};
 use crate::address::Address;
 use crate::config::Handler;
 use crate::policy::{Decision, Unhandled};
+use crate::trust::{Evidence, Proof};
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -26,6 +27,8 @@ pub(super) struct Bounce<'a> {
     pub platform: &'a str,
     pub cause: &'a Cause,
     pub reply_code: Option<u16>,
+    /// What proves it; none of what a person asked for.
+    pub proof: Option<&'a Proof>,
     /// The sentence that says why.
     pub evidence: &'a str,
     /// Where it came from, for people.
@@ -107,13 +110,14 @@ impl<'a> History<'a> {
             Effect::Suspending { id, counted } => ("suspend", counted, Some(id.0)),
             Effect::Joined(id) => ("join", None, Some(id.0)),
             Effect::Counted(count) => ("count", Some(count), None),
-            Effect::Noted => ("note", None, None),
+            Effect::Noted | Effect::Spent => ("note", None, None),
         };
         let (address, key) = (bounce.address.as_str(), bounce.address.key());
         let diagnostic = cause.diagnostic.as_deref().map(bounded);
         let message_id = cause.message_id.as_deref().map(bounded);
         let (evidence, source) = (bounded(bounce.evidence), bounded(bounce.source));
-        let texts = [&diagnostic, &message_id].into_iter().flatten();
+        let sentence = bounce.proof.map(|proof| bounded(&proof.sentence));
+        let texts = [&diagnostic, &message_id, &sentence].into_iter().flatten();
         let texts = texts.chain([&evidence, &source]).map(|text| text.len());
         let end = bounce.final_recipient.map(Address::as_str);
         let addresses = address.len() + key.len() + end.map_or(0, str::len);
@@ -123,8 +127,8 @@ impl<'a> History<'a> {
                 "INSERT INTO bounces
                      (at, mail, bounced_address, address_key, domain, type, reason, status, reply_code, diagnostic,
                       message_id, evidence, source, action, counter, suspension, position,
-                      final_recipient)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      final_recipient, proof, proof_by, proof_sentence)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 self.now,
@@ -145,6 +149,9 @@ impl<'a> History<'a> {
                 suspension,
                 self.position,
                 end,
+                bounce.proof.map(|proof| proof.standing.word()),
+                bounce.proof.and_then(|proof| proof.by).map(Evidence::word),
+                sentence,
             ])?;
         Ok(())
     }

@@ -87,6 +87,12 @@ pub struct Bounce {
     pub message_id: String,
     /// Where the mail came from.
     pub source: String,
+    /// `proven`, `unproven` or `contradicted`; empty where nobody looked.
+    pub proof: String,
+    /// By what: a word of [`crate::trust::Evidence`], or empty.
+    pub proof_by: String,
+    /// Why, for people.
+    pub proof_sentence: String,
 }
 
 /// A row of `mails`: a mail that came in, and what was decided. Its texts are hostile.
@@ -139,7 +145,8 @@ impl Ledger {
         self.read(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source
+                    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source,
+                     proof, proof_by, proof_sentence
                      FROM bounces WHERE mail = ? ORDER BY id",
                 )?
                 .query_map([mail], bounce)?
@@ -190,7 +197,8 @@ const SUSPENSIONS: &str =
     "SELECT created, bounced_address, domain, state, attempts, due, answer FROM suspensions
     WHERE instr(address_key, ?1) ORDER BY id DESC LIMIT ?2";
 const BOUNCES: &str =
-    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source
+    "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source,
+                     proof, proof_by, proof_sentence
     FROM bounces WHERE instr(address_key, ?1) OR instr(lower(final_recipient), ?1) ORDER BY id DESC LIMIT ?2";
 
 /// The newest rows, the newest last.
@@ -268,6 +276,9 @@ fn bounce(row: &Row) -> rusqlite::Result<Bounce> {
         diagnostic: text(row, "diagnostic")?,
         message_id: text(row, "message_id")?,
         source: text(row, "source")?,
+        proof: text(row, "proof")?,
+        proof_by: text(row, "proof_by")?,
+        proof_sentence: text(row, "proof_sentence")?,
     })
 }
 

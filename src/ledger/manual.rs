@@ -63,6 +63,7 @@ impl Ledger {
                 platform,
                 cause: &cause,
                 reply_code: None,
+                proof: None,
                 evidence: "asked for by a person",
                 source: command,
             };

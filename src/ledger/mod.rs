@@ -9,6 +9,7 @@
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
+//! - `spent`: what proves nothing any more, as it has proven something
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `manual`: what people ask for and do by command
 
@@ -24,6 +25,7 @@ mod prune;
 mod quarantine;
 mod record;
 mod schema;
+mod spent;
 mod store;
 mod suspensions;
 mod text;
@@ -58,7 +60,7 @@ pub struct SuspensionId(pub i64);
 /// What recording one mail led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// To be handed back to the ledger when the giver is known to know.
+    /// To be handed back to the ledger when the peer that handed the mail in is known to know.
     pub ticket: Ticket,
     /// What became of it.
     pub outcome: Outcome,
@@ -67,7 +69,7 @@ pub struct Recorded {
 /// What became of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was recorded before and its giver did not know: nothing was changed.
+    /// It was recorded before and the peer did not know: nothing was changed.
     Duplicate,
     /// One effect for each ruling of [`Decision::Act`], in their order.
     Acted(Vec<Effect>),
@@ -100,4 +102,6 @@ pub enum Effect {
     Counted(u32),
     /// Only recorded.
     Noted,
+    /// Only recorded: the mail of ours that proves it has proven an earlier failure of this address.
+    Spent,
 }

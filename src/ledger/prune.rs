@@ -1,7 +1,7 @@
 //! What is too old or too much goes, a little with each batch, so that no transaction takes long.
 
 use super::text::millis;
-use super::{handled, history, quarantine, suspensions};
+use super::{handled, history, quarantine, spent, suspensions};
 use crate::config::Handler;
 use crate::policy::Decision;
 use rusqlite::Transaction;
@@ -38,6 +38,7 @@ pub(super) fn prune(
     let before = now.checked_sub(handler.history_max_age.0).map_or(0, millis);
     suspensions::prune(tx, before, most)?;
     handled::prune(tx, millis(now), most)?;
+    spent::prune(tx, most, now)?;
     Ok(Pruned {
         history: history::prune(tx, handler, before, most)?,
         quarantined: quarantine::prune(tx, handler, most, now)?,

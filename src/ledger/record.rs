@@ -5,11 +5,14 @@ use super::history::{Bounce, History};
 use super::quarantine;
 use super::suspensions::{self, Cause, Opened};
 use super::text::millis;
-use super::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded, attempts, handled, prune};
+use super::{
+    Effect, Entry, Ledger, LedgerError, Outcome, Recorded, attempts, handled, prune, spent,
+};
 use crate::address::Address;
 use crate::config::Handler;
 use crate::mail::{Repeat, Source};
 use crate::policy::{self, Action, Decision, Ruling, Unhandled};
+use crate::trust::Proof;
 use rusqlite::Transaction;
 use std::time::SystemTime;
 
@@ -98,6 +101,11 @@ impl Batch<'_> {
                     let finding = ruling.finding.as_ref();
                     let cause = cause(entry, ruling);
                     let effect = self.act(platform, ruling, &cause)?;
+                    let spent = Proof::SPENT;
+                    let proof = match effect {
+                        Effect::Spent => &spent,
+                        _ => &ruling.proof,
+                    };
                     let bounce = Bounce {
                         mail: Some(mail),
                         address: &ruling.address,
@@ -106,6 +114,7 @@ impl Batch<'_> {
                         platform,
                         cause: &cause,
                         reply_code: finding.and_then(|finding| finding.recipient.reply_code),
+                        proof: Some(proof),
                         evidence: &ruling.why,
                         source: &source,
                     };
@@ -153,6 +162,13 @@ impl Batch<'_> {
 
     fn act(&self, platform: &str, ruling: &Ruling, cause: &Cause) -> rusqlite::Result<Effect> {
         let (tx, now, address) = (self.tx, self.now, &ruling.address);
+        let is_acted_on = ruling.action != Action::Ignore;
+        if is_acted_on
+            && self.handler.requires_proof(platform)
+            && !spent::spend(tx, &ruling.proof, address, now)?
+        {
+            return Ok(Effect::Spent);
+        }
         let suspend = |counted| suspend(tx, address, platform, cause, counted, now);
         match ruling.action {
             Action::Ignore => Ok(Effect::Noted),

@@ -138,9 +138,9 @@ impl Ledger {
         })
     }
 
-    /// Notes that the givers of these mails know that they are recorded: they won't be handed in again. Never waits for the database: written
-    /// to disk with the next batch of mails, or by [`Ledger::write_forgotten`]. Should it get lost, that matters only for mails that are
-    /// equal to the byte.
+    /// Notes that whoever handed these mails in knows that they are recorded: they won't be handed in again. Never waits
+    /// for the database: the rows are deleted with the next batch of mails, or by [`Ledger::write_forgotten`]. Should a
+    /// note get lost, that matters only for mails that are equal to the byte.
     pub fn forget(&self, tickets: &[Ticket]) {
         self.0.forgotten.lock().extend(tickets);
     }
@@ -202,8 +202,8 @@ impl Shared {
         work: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
         let mut writer = self.writer.lock();
-        // Taken and given back with the writer locked: else another batch could pass in between, find the row of a mail whose
-        // giver knows, and take the next equal mail for its repeat.
+        // Taken and given back with the writer locked: else another batch could pass in between, find the row of a mail
+        // whose peer knows, and take the next equal mail for its repeat.
         let going: Vec<Ticket> = {
             let mut forgotten = self.forgotten.lock();
             let count = forgotten.len().min(handled::AT_ONCE);

@@ -42,7 +42,11 @@ impl Admission {
         }
     }
 
-    /// A place for a client. One without an address came by a unix socket: whoever may open that is allowed, and it knows no shares.
+    /// A place for a client. One without an address came by a unix socket: whoever may open that is allowed, and it
+    /// knows no shares.
+    ///
+    /// # Errors
+    /// The reply to a client that may not come, or for which there is no place.
     pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, Reply> {
         if let Some(address) = &address
             && !self.allow.iter().any(|network| network.contains(address))

@@ -23,13 +23,15 @@ pub trait Transactions: Send {
     /// The reply that refuses it.
     fn rcpt(&mut self, recipient: Option<&Address>) -> Result<(), Reply>;
 
-    /// DATA or BDAT with all content: takes a mail over. Once this says yes, the client may forget it. It answers in bounded time.
+    /// DATA or BDAT with all content: takes a mail over. Once this says yes, the client may forget it. It answers in
+    /// bounded time.
     ///
     /// # Errors
     /// The reply by which the client keeps its mail.
     fn data(&mut self, message: Message) -> impl Future<Output = Result<Reply, Reply>> + Send;
 
-    /// The client has seen all replies so far (RFC 1047): it has sent a command after them, or ended the connection in good order.
+    /// The client has seen all replies so far (RFC 1047): it has sent a command after them, or ended the connection in
+    /// good order.
     fn saw_replies(&mut self);
 }
 

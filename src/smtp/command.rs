@@ -1,7 +1,7 @@
 //! One line of a client → [`Command`], or the reply that refuses it.
 //!
-//! smtp-proto reads the grammar. It is lenient where a server must not be (it skips CR, ignores arguments of DATA, wraps sizes
-//! around), so the line is checked before it gets to see it.
+//! smtp-proto reads the grammar. It is lenient where a server must not be (it skips CR, ignores arguments of DATA,
+//! wraps sizes around), so the line is checked before it gets to see it.
 
 use super::reply::{self, Reply};
 use crate::address::Address;
@@ -12,7 +12,8 @@ use smtp_proto::{
 };
 use std::borrow::Cow;
 
-/// The longest command line, in bytes with its CR LF: RFC 5321's 512, and what SIZE, DSN (RCPT: 500 more) and SMTPUTF8 add to it.
+/// The longest command line, in bytes with its CR LF: RFC 5321's 512, and what SIZE, DSN (RCPT: 500 more) and SMTPUTF8
+/// add to it.
 pub(super) const MAX_LINE: usize = 2048;
 
 /// What a client asks for, as far as this server knows it.
@@ -50,6 +51,9 @@ pub(super) enum Recipient {
 }
 
 /// Reads one line with its line break.
+///
+/// # Errors
+/// The reply to a line that is no command, or that says too much or too little.
 pub(super) fn parse(line: &[u8]) -> Result<Command, Reply> {
     read(line).map_err(|refusal| match means_a_chunk(line) {
         true => reply::BAD_CHUNK,

@@ -1,9 +1,9 @@
 //! The content of a mail as DATA and BDAT bring it: where it ends, and how much of it is kept.
 //!
-//! Nothing but CR LF . CR LF ends DATA, and only a dot that begins a line after CR LF is taken away. A lone CR or LF is content like
-//! any other byte, and since a mail is never passed on, no next server can read another end into it: that leaves
-//! no room for SMTP smuggling (`\n.\n`, `\r.\r`, `\n.\r\n` and their kin), and no bounce is refused for the line breaks of a
-//! sloppy mail that it returns.
+//! Nothing but CR LF . CR LF ends DATA, and only a dot that begins a line after CR LF is taken away. A lone CR or LF is
+//! content like any other byte, and since a mail is never passed on, no next server can read another end into it: that
+//! leaves no room for SMTP smuggling (`\n.\n`, `\r.\r`, `\n.\r\n` and their kin), and no bounce is refused for the line
+//! breaks of a sloppy mail that it returns.
 
 use super::reply::{self, Reply};
 use crate::memory::Memory;
@@ -26,7 +26,8 @@ impl Content {
         }
     }
 
-    /// Appends. Beyond the limit everything is given up at once, so that no memory waits for a mail that will be refused.
+    /// Appends. Beyond the limit everything is given up at once, so that no memory waits for a mail that will be
+    /// refused.
     pub fn push(&mut self, more: &[u8]) {
         let Ok(bytes) = &mut self.kept else {
             return;
@@ -56,7 +57,10 @@ impl Content {
         self.kept.as_ref().err()
     }
 
-    /// The bytes with the memory that they take, or why they were given up.
+    /// The bytes with the memory that they take.
+    ///
+    /// # Errors
+    /// The reply that says why they were given up.
     pub fn finish(self) -> Result<(Vec<u8>, Memory), Reply> {
         self.kept.map(|bytes| (bytes, self.memory))
     }

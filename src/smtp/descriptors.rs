@@ -20,7 +20,8 @@ pub fn provide(clients: usize) {
     let raised = setrlimit(Resource::Nofile, asked).is_ok();
     if !raised || granted < needed {
         tracing::warn!(
-            "The system allows {} open files; for {clients} SMTP clients at a time {needed} are needed. Raise LimitNOFILE= in the unit (ulimit -n), or lower smtp.max_connections.",
+            "The system allows {} open files; for {clients} SMTP clients at a time {needed} are needed. Raise \
+             LimitNOFILE= in the unit (ulimit -n), or lower smtp.max_connections.",
             limit.maximum.unwrap_or(granted)
         );
     }

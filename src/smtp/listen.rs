@@ -72,7 +72,8 @@ impl FromStr for Listen {
         };
         parse().ok_or_else(|| {
             format!(
-                "{text} is no address and port; write for example 0.0.0.0:2525, [::1]:2525 or unix:/run/bouncedemails/lmtp.sock"
+                "{text} is no address and port; write for example 0.0.0.0:2525, [::1]:2525 or \
+                 unix:/run/bouncedemails/lmtp.sock"
             )
         })
     }

@@ -49,7 +49,8 @@ pub enum ListenError {
     },
     /// What systemd handed over can't be used.
     #[error(
-        "the socket that systemd handed over can't be used: {0}; write ListenStream= with a port or a path in the socket unit"
+        "the socket that systemd handed over can't be used: {0}; write ListenStream= with a port or a path in the \
+         socket unit"
     )]
     Activation(io::Error),
 }
@@ -111,6 +112,9 @@ impl Listener {
     }
 
     /// Waits for a client. Can be cancelled without losing one.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left for it, or when it is gone already.
     pub(super) async fn accept(&self) -> io::Result<Accepted> {
         let (accepted, _, _) = select_all(self.sockets.iter().map(|s| s.accept().boxed())).await;
         accepted

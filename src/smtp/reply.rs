@@ -24,7 +24,8 @@ impl Reply {
         }
     }
 
-    /// A reply that bears no enhanced code (greeting, EHLO, 354: RFC 2034, section 3); each line of `text` becomes a line of it.
+    /// A reply that bears no enhanced code (greeting, EHLO, 354: RFC 2034, section 3); each line of `text` becomes a
+    /// line of it.
     pub fn plain(code: u16, text: impl Into<Cow<'static, str>>) -> Reply {
         Reply {
             code,

@@ -130,7 +130,8 @@ impl<'a, T: Transactions> Session<'a, T> {
             }
         };
         self.wire.say(&last_words);
-        // A client may send QUIT together with the end of its mail: only by its orderly end it shows that it has our 250.
+        // A client may send QUIT together with the end of its mail: only by its orderly end it shows that it has our
+        // 250.
         if self.wire.close(self.settings.timeouts.farewell).await {
             self.knows();
         }

@@ -47,7 +47,11 @@ struct Stamp {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, unreadable or no PEM.
-    #[error("{} cannot be read by this user ({}); write the path of a PEM file, and mend its owner", file.display(), plain(error))]
+    #[error(
+        "{} cannot be read by this user ({}); write the path of a PEM file, and mend its owner",
+        file.display(),
+        plain(error)
+    )]
     File {
         /// The key below `smtp.tls` that names it.
         key: &'static str,
@@ -69,7 +73,11 @@ pub enum TlsError {
         but: &'static str,
     },
     /// Certificate and key are readable, but can't be used (together).
-    #[error("{} and {} can't be used: {error}; name a certificate chain and the key that belongs to it", .files.certificate.display(), .files.key.display())]
+    #[error(
+        "{} and {} can't be used: {error}; name a certificate chain and the key that belongs to it",
+        .files.certificate.display(),
+        .files.key.display()
+    )]
     Unusable {
         /// Which.
         files: TlsFiles,
@@ -103,7 +111,8 @@ impl Tls {
         })
     }
 
-    /// For one handshake, with the files as they are now. While they are no good (half replaced, say), the last good ones are used.
+    /// For one handshake, with the files as they are now. While they are no good (half replaced, say), the last good
+    /// ones are used.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut current = self.current.lock();
         let stamps = stamps(&self.files);

@@ -62,6 +62,9 @@ impl Wire {
     }
 
     /// Waits for more input. Replies leave first, but not before everything is read that is there already.
+    ///
+    /// # Errors
+    /// When the connection is lost.
     pub async fn fill(&mut self) -> io::Result<Fill> {
         if !self.output.is_empty() {
             let ahead = self.catch_up()?;
@@ -94,6 +97,9 @@ impl Wire {
     }
 
     /// Sends what was said.
+    ///
+    /// # Errors
+    /// When the connection is lost.
     pub async fn flush(&mut self) -> io::Result<()> {
         while self.output.has_remaining() {
             if self.io.write_buf(&mut self.output).await? == 0 {
@@ -110,13 +116,17 @@ impl Wire {
     }
 
     /// Goes on in TLS. Nothing may be waiting in either direction.
+    ///
+    /// # Errors
+    /// When the client does not agree on TLS with us, or the connection is lost.
     pub async fn start_tls(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
         let plain = std::mem::replace(&mut self.io, Box::new(tokio::io::empty()));
         self.io = Box::new(acceptor.accept(plain).await?);
         Ok(())
     }
 
-    /// Sends the last words and closes. Whether the client, which was still there, then closed in good order, too: it has them all.
+    /// Sends the last words and closes. Whether the client, which was still there, then closed in good order, too: it
+    /// has them all.
     pub async fn close(&mut self, patience: Duration) -> bool {
         let farewell = async {
             while self.catch_up()? {

@@ -31,7 +31,6 @@ pub use clock::Clock;
 use crate::backoff::Backoff;
 use crate::config::{Handler, Platform};
 use crate::ledger::{Claimant, LONGEST_WAIT, Ledger, Settlement, Suspension};
-use crate::telemetry::Blocks;
 use answer::{Attempt, outcome, words};
 use client::Client;
 use recorder::Recorder;
@@ -113,7 +112,6 @@ impl Suspender {
         handler: &Handler,
         ledger: Ledger,
         wake_up: Arc<Notify>,
-        blocks: Blocks,
         schedule: Schedule,
         clock: Clock,
     ) -> Result<Suspender, ClientError> {
@@ -128,7 +126,6 @@ impl Suspender {
             ledger,
             claimant: recorder.claimant,
             wake_up,
-            blocks,
             settle,
             max_age: handler.suspension_max_age.0,
             schedule,

@@ -14,7 +14,7 @@ use super::resolver::Resolver;
 use super::{Schedule, Stop, notice, settlement};
 use crate::config::{Body, Platform, Template};
 use crate::ledger::{Claimant, Ledger, LedgerError, Suspension};
-use crate::telemetry::Blocks;
+use crate::telemetry;
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::Arc;
@@ -34,7 +34,6 @@ pub(super) struct Common {
     pub ledger: Ledger,
     pub claimant: Claimant,
     pub wake_up: Arc<Notify>,
-    pub blocks: Blocks,
     pub settle: mpsc::UnboundedSender<Settled>,
     pub max_age: Duration,
     pub schedule: Schedule,
@@ -323,7 +322,7 @@ impl Worker {
         }
         let outage = self.breaker.state(now) != State::Closed;
         announce(&self.domain, suspension, outcome, &said, wait, outage);
-        self.common.blocks.answered(suspension.id, &said);
+        telemetry::answered(suspension.id, &said);
         let again = wait.map(|wait| self.common.clock.latest() + wait);
         claim.settle(settlement(&attempt, outcome, again));
     }

@@ -1,9 +1,11 @@
 //! One recorded mail → its block and its outcome lines.
 
-use super::blocks::{Blocks, Line};
+use super::blocks::Line;
+use super::output;
 use crate::ledger::{Effect, Entry, Outcome, Recorded};
 use crate::policy::{Decision, Ruling, Unhandled};
 use crate::printable::Printable;
+use crate::trust::Proof;
 use tracing::{debug, error, info, warn};
 
 /// The block of a mail shows so many recipients: thousands that one mail names are no help to a person.
@@ -11,9 +13,9 @@ const MOST_IN_BLOCK: usize = 100;
 
 /// Logs what became of a mail: its block (DESIGN 9), which waits for the platform's answers, and one line for each outcome.
 /// `threshold` is the number of soft bounces that an address may have.
-pub fn announce(blocks: &Blocks, entry: &Entry, recorded: &Recorded, threshold: u32) {
-    if blocks.are_wanted() {
-        blocks.block(block(entry, recorded));
+pub fn announce(entry: &Entry, recorded: &Recorded, threshold: u32) {
+    if output::shows_blocks() {
+        output::block(block(entry, recorded));
     }
     let source = entry.mail.source().to_string();
     let source = Printable(&source);
@@ -73,6 +75,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         Effect::Joined(_) => "is being suspended already".to_owned(),
         Effect::Counted(count) => format!("has {count} of {threshold} soft bounces allowed"),
         Effect::Noted => "is noted, not counted".to_owned(),
+        Effect::Spent => "is noted, not counted, as its proof was used before,".to_owned(),
     };
     let finding = ruling.finding.as_ref();
     let reason = finding.map_or("complaint", |finding| finding.diagnosis.reason.word());
@@ -87,6 +90,7 @@ fn outcome(entry: &Entry, platform: &str, ruling: &Ruling, effect: &Effect, thre
         source = %Printable(&entry.mail.source().to_string()),
         reason,
         message_id,
+        proof = %ruling.proof.standing,
         "{address} {what} at {platform}: {why}"
     );
 }
@@ -125,7 +129,7 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                     Effect::Suspending { id, .. } => ("Permanent:", Some(*id)),
                     Effect::Joined(_) => ("Permanent:", None),
                     Effect::Counted(_) => ("Temporary:", None),
-                    Effect::Noted => ("Noted:    ", None),
+                    Effect::Noted | Effect::Spent => ("Noted:    ", None),
                 };
                 line(
                     format!("{word} {}", Printable(ruling.address.as_str())),
@@ -137,6 +141,11 @@ fn block(entry: &Entry, recorded: &Recorded) -> Vec<Line> {
                 {
                     line(format!("Final:     {}", Printable(end.as_str())), None);
                 }
+                let proof = match effect {
+                    Effect::Spent => Proof::SPENT.to_string(),
+                    _ => ruling.proof.to_string(),
+                };
+                line(format!("Proof:     {}", Printable(&proof)), None);
                 if let Effect::Joined(_) = effect {
                     line(
                         "Response:  none yet; a suspension is pending already".to_owned(),

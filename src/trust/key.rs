@@ -134,6 +134,11 @@ pub struct Keys(BTreeMap<(String, String), Vec<PublicKey>>);
 const MAX_OF_ONE_NAME: usize = 4;
 
 impl Keys {
+    /// None.
+    pub const fn none() -> Keys {
+        Keys(BTreeMap::new())
+    }
+
     /// Adds a key that a domain has, or had, under a selector.
     pub fn add(&mut self, domain: &str, selector: &str, key: PublicKey) {
         let keys = self.0.entry(name(domain, selector)).or_default();

@@ -7,7 +7,7 @@ use crate::policy::{Action as Deed, Decision, Finding, Policy, Ruling};
 use crate::printable::is_harmful;
 use crate::report::{Action, Kind, Original};
 use crate::smtp_reply::Command;
-use crate::trust::Standing;
+use crate::trust::{Evidence, Proof, Standing};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io;
@@ -139,10 +139,28 @@ struct RecipientObject<'a> {
     reporting_mta: Option<&'a str>,
     remote_mta: Option<&'a str>,
     evidence: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proof: Option<Standing>,
+    #[serde(flatten)]
+    proof: Option<ProofObject<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
+}
+
+/// What is said of a proof.
+#[derive(Serialize)]
+struct ProofObject<'a> {
+    proof: Standing,
+    proof_by: Option<Evidence>,
+    proof_sentence: &'a str,
+}
+
+impl<'a> ProofObject<'a> {
+    fn of(proof: &'a Proof) -> ProofObject<'a> {
+        ProofObject {
+            proof: proof.standing,
+            proof_by: proof.by,
+            proof_sentence: &proof.sentence,
+        }
+    }
 }
 
 impl<'a> RecipientObject<'a> {
@@ -166,7 +184,7 @@ impl<'a> RecipientObject<'a> {
             reporting_mta: recipient.reporting_mta.as_deref(),
             remote_mta: recipient.remote_mta.as_deref(),
             evidence: &diagnosis.evidence,
-            proof: deeds.map(|_| proof.standing),
+            proof: deeds.map(|_| ProofObject::of(proof)),
             decision: deeds.map(|deeds| deeds.on(&recipient.address)),
         }
     }

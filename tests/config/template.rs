@@ -85,8 +85,8 @@ fn template() -> Vec<Key> {
             .collect();
         let section = section.join(".");
         open.push((indent, name.to_owned()));
-        // Names of headers are the platform's, not ours.
-        if section.ends_with("headers") {
+        // Names of headers and of keys are the platform's, not ours.
+        if section.ends_with("headers") || section.ends_with("dkim_keys") {
             keys.last_mut().expect("the section").lines.push(yaml);
             continue;
         }

@@ -1,4 +1,4 @@
-//! Mails that ended the process while they were read. `tests/chaos` ends real processes.
+//! Mails that ended the process while they were read. `hardship.rs` of the service ends real processes.
 
 use super::*;
 use bouncedemails::engine::InFlight;

@@ -115,6 +115,7 @@ impl Bench {
             finding.recipient.address = address.clone();
             finding.recipient.diagnostic = Some(diagnostic.into());
             rulings.push(Ruling {
+                proof: Proof::UNPROVEN,
                 address,
                 finding: Some(Arc::new(finding)),
                 action: Action::Ignore,
@@ -187,6 +188,7 @@ fn entry(raw: &[u8], address: &str, reason: Reason, repeat: Repeat) -> Entry {
         proof: Proof::UNPROVEN,
     };
     let ruling = Ruling {
+        proof: Proof::UNPROVEN,
         address,
         finding: Some(Arc::new(finding)),
         action,

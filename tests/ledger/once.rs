@@ -23,7 +23,7 @@ fn count(recorded: &Recorded) -> Option<u32> {
 }
 
 #[test]
-fn a_repeat_of_a_mail_whose_giver_does_not_know_changes_nothing() {
+fn a_repeat_of_a_mail_whose_peer_does_not_know_changes_nothing() {
     let bench = Bench::new();
     let ledger = bench.open();
     bench.record(&ledger, &[soft("A", Repeat::No)]);
@@ -69,7 +69,7 @@ fn what_was_forgotten_stays_forgotten_when_the_process_ends_at_once() {
     assert_eq!(tickets(&bench), 0);
 }
 
-/// How many mails are noted whose givers may not know.
+/// How many mails are noted whose peers may not know.
 fn tickets(bench: &Bench) -> u32 {
     bench
         .sql()
@@ -121,7 +121,7 @@ fn the_same_bytes_from_another_kind_of_source_are_another_mail() {
 }
 
 #[test]
-fn a_giver_that_never_comes_back_is_forgotten_in_the_end() {
+fn a_peer_that_never_comes_back_is_forgotten_in_the_end() {
     let mut bench = Bench::new();
     let ledger = bench.open();
     bench.record(&ledger, &[soft("A", Repeat::No)]);

@@ -6,7 +6,7 @@ use super::*;
 use std::path::Path;
 
 /// The tables that grow with the mails that come, or with what was decided on them.
-const GROWING: [&str; 7] = [
+const GROWING: [&str; 8] = [
     "mails",
     "bounces",
     "suspensions",
@@ -14,6 +14,7 @@ const GROWING: [&str; 7] = [
     "quarantine",
     "temporary_bounces",
     "permanent_bounces",
+    "spent",
 ];
 
 /// What reads a whole table because a person asks for it: by their beginnings.
@@ -31,7 +32,7 @@ const ASKED_FOR: [(&str, &str); 6] = [
         "find-address by a part of it",
     ),
     (
-        "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source FROM bounces WHERE instr(",
+        "SELECT at, bounced_address, final_recipient, domain, action, counter, evidence, diagnostic, message_id, source, proof, proof_by, proof_sentence FROM bounces WHERE instr(",
         "find-address by a part of it",
     ),
     (

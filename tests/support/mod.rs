@@ -3,7 +3,7 @@
 //! Every process that is started here ends with the test, also when that one panics or is killed. Nothing sleeps: a test waits for
 //! a line, a request or a state, and fails with what it saw when that does not come within [`PATIENCE`].
 
-// Each test binary compiles its own copy of this module and uses a part of it.
+// The tests of the service use all of it, and each benchmark a part.
 #![allow(dead_code, unused_imports)]
 
 mod bounces;
@@ -11,12 +11,14 @@ mod broker;
 mod configuration;
 mod daemon;
 mod exim;
+mod journald;
 mod load;
 mod platform;
 mod ports;
 mod postfix;
 mod process;
 mod raw_amqp;
+mod setup;
 mod signer;
 mod slow_disk;
 mod small_disk;
@@ -27,12 +29,14 @@ pub use broker::{Broker, Queue, Vhost, runtime};
 pub use configuration::Configuration;
 pub use daemon::{Daemon, bouncedemails};
 pub use exim::Exim;
+pub use journald::{JournalLine, Journald};
 pub use load::Load;
 pub use platform::{Answer, Platform, Request, accept};
 pub use ports::free_port;
 pub use postfix::{Postfix, RefusingServer};
 pub use process::{Guarded, output_of};
 pub use raw_amqp::{DEEPEST, RawBroker, RawClient, headers, nested_arrays, nested_tables};
+pub use setup::Setup;
 pub use signer::{Signer, Signing};
 pub use slow_disk::SlowDisk;
 pub use small_disk::SmallDisk;

@@ -4,7 +4,6 @@ use crate::diagnosis::BounceType;
 use crate::policy::{self, Action, Decision, Finding, Policy};
 use crate::printable::Printable;
 use crate::report::Kind;
-use crate::trust::Proof;
 use crate::verdict::Verdict;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -27,10 +26,7 @@ pub(super) fn render(file: &str, verdict: &Verdict, configured: Option<&Policy>)
     for finding in &verdict.findings {
         one_finding(&mut text, finding);
         if let Some(policy) = configured {
-            let Proof {
-                standing, sentence, ..
-            } = &finding.proof;
-            line(&mut text, "proof", &format!("{standing}: {sentence}"));
+            line(&mut text, "proof", &finding.proof.to_string());
             if let Some(ruling) = rulings.get(&finding.recipient.address.key()) {
                 line(&mut text, "service", &deed(ruling.action, Some(policy)));
             }
@@ -88,6 +84,7 @@ fn as_a_whole(text: &mut String, verdict: &Verdict, policy: &Policy) {
             for ruling in rulings.iter().filter(|ruling| ruling.finding.is_none()) {
                 let deed = deed(ruling.action, Some(policy));
                 line(text, "service", &format!("{deed} {}", ruling.address));
+                line(text, "proof", &ruling.proof.to_string());
             }
             line(text, "platform", platform);
         }

@@ -1,5 +1,5 @@
-//! Which deliveries of a channel are answered, so that one acknowledgement may stand for many: the engine answers in the order in
-//! which it is done, and a multiple acknowledgement means every delivery before it.
+//! Which deliveries of a channel are answered, so that one acknowledgement may stand for many: the engine answers in
+//! the order in which it is done, and a multiple acknowledgement means every delivery before it.
 
 use lapin::types::DeliveryTag;
 use std::collections::BTreeSet;

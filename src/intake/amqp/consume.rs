@@ -90,8 +90,8 @@ pub(super) async fn consume(
 pub(super) struct Outstanding(mpsc::UnboundedReceiver<Answer>);
 
 impl Outstanding {
-    /// Waits for the last of them. Before that no mail may be taken from another connection: the ledger knows a mail that comes again
-    /// only after it has recorded it.
+    /// Waits for the last of them. Before that no mail may be taken from another connection: the ledger knows a mail
+    /// that comes again only after it has recorded it.
     pub(super) async fn settled(mut self) {
         while self.0.recv().await.is_some() {}
     }
@@ -127,8 +127,8 @@ async fn feed(
     answers: mpsc::UnboundedSender<Answer>,
     last: BrokerEnd,
 ) -> Result<(), Fault> {
-    // What waited when we came may have been delivered before, even without a mark, by a broker that was killed before it had
-    // written our acknowledgement down.
+    // What waited when we came may have been delivered before, even without a mark, by a broker that was killed before
+    // it had written our acknowledgement down.
     let mut maybe_redelivered = match last {
         BrokerEnd::Orderly => 0,
         BrokerEnd::MayHaveDied => session.waiting,
@@ -179,7 +179,8 @@ async fn feed(
             mail,
             receipt: Receipt::new(move |settled| {
                 drop(memory);
-                // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail again.
+                // Nobody listens any more when we were told to stop and did not wait: the broker delivers the mail
+                // again.
                 let _ = answers.send((tag, settled));
             }),
         });
@@ -229,8 +230,8 @@ async fn settle(
     }
 }
 
-/// Acknowledges the confirmed and gives back the others. Of those up to which every delivery is answered, one acknowledgement stands for
-/// all before it.
+/// Acknowledges the confirmed and gives back the others. Of those up to which every delivery is answered, one
+/// acknowledgement stands for all before it.
 async fn answer(
     session: &Session,
     answers: impl Iterator<Item = Answer>,

@@ -69,11 +69,12 @@ impl Fault {
         match self {
             Fault::Connecting(error) => match code(error) {
                 Some(ACCESS_REFUSED) => format!(
-                    "The broker at {broker} refuses the user {user} or its password. Correct amqp.url, or set the password: \
-                     rabbitmqctl change_password {user} PASSWORD"
+                    "The broker at {broker} refuses the user {user} or its password. Correct amqp.url, or set the \
+                     password: rabbitmqctl change_password {user} PASSWORD"
                 ),
                 Some(NOT_ALLOWED) if text(error).contains("not found") => format!(
-                    "The broker at {broker} has no vhost {vhost}. Correct amqp.url, or add it: rabbitmqctl add_vhost {vhost}, and {}",
+                    "The broker at {broker} has no vhost {vhost}. Correct amqp.url, or add it: rabbitmqctl \
+                     add_vhost {vhost}, and {}",
                     permit(user, vhost)
                 ),
                 Some(NOT_ALLOWED) => format!(
@@ -89,13 +90,14 @@ impl Fault {
             ),
             Fault::Queue(error) => match code(error) {
                 Some(ACCESS_REFUSED) => format!(
-                    "The broker at {broker} does not let the user {user} read or declare the queue {queue} ({}). Permit it: {}",
+                    "The broker at {broker} does not let the user {user} read or declare the queue {queue} ({}). \
+                     Permit it: {}",
                     text(error),
                     permit(user, vhost)
                 ),
                 Some(RESOURCE_LOCKED) => format!(
-                    "The queue {queue} at {broker} belongs to another connection alone (exclusive). Find out which: rabbitmqctl \
-                     list_queues -p {vhost} name owner_pid"
+                    "The queue {queue} at {broker} belongs to another connection alone (exclusive). Find out which: \
+                     rabbitmqctl list_queues -p {vhost} name owner_pid"
                 ),
                 _ => format!(
                     "The broker at {broker} does not let us take mails from the queue {queue}: {}",

@@ -1,20 +1,24 @@
 //! What a broker sends, made harmless before lapin reads it.
 //!
-//! lapin parses tables by recursion: headers nested 2,000 tables deep overflow the stack of its thread and abort the process, at every
-//! delivery again (docs/upstream.md). It also gives the connection up over a property that is no UTF-8. Whoever may publish can write
-//! such headers, and nothing behind that mail would ever be handled. So each frame is read here first, without recursion, and lapin
-//! gets to see no more of what publishers write than this service uses: a message's name and how often it was delivered.
+//! lapin parses tables by recursion: headers nested 2,000 tables deep overflow the stack of its thread and abort the
+//! process, at every delivery again (docs/upstream.md). It also gives the connection up over a property that is no
+//! UTF-8. Whoever may publish can write such headers, and nothing behind that mail would ever be handled. So each frame
+//! is read here first, without recursion, and lapin gets to see no more of what publishers write than this service
+//! uses: a message's name and how often it was delivered.
 //!
-//! The layout of frames, methods and properties is that of AMQP 0-9-1 (specification 2.3 and 4.2), with the types of RabbitMQ's tables.
+//! The layout of frames, methods and properties is that of AMQP 0-9-1 (specification 2.3 and 4.2), with the types of
+//! RabbitMQ's tables.
 
 use bytes::{Buf, BufMut, BytesMut};
 use std::io;
 
-/// The headers that this service reads. The first is what `send_message_to_rabbitmq.sh` sets, the second is a quorum queue's.
+/// The headers that this service reads. The first is what `send_message_to_rabbitmq.sh` sets, the second is a quorum
+/// queue's.
 pub(super) const MESSAGE_ID: &str = "message-id";
 pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
 
-/// The largest frame, in bytes. Broker and client agree on 128 kB unless somebody configured more; lapin's buffer takes 32 such.
+/// The largest frame, in bytes. Broker and client agree on 128 kB unless somebody configured more; lapin's buffer takes
+/// 32 such.
 const LARGEST: usize = 4 * 1024 * 1024;
 
 /// A frame's type, channel and size; its payload follows, and an end mark of one byte.
@@ -82,8 +86,8 @@ pub(super) enum Step {
 }
 
 impl Frames {
-    /// Takes a frame, or a piece of a body, from `input` and appends to `output` what lapin may see of it. That is nothing of messages
-    /// whose delivery begins while they are not `wanted`.
+    /// Takes a frame, or a piece of a body, from `input` and appends to `output` what lapin may see of it. That is
+    /// nothing of messages whose delivery begins while they are not `wanted`.
     ///
     /// # Errors
     /// When no broker would send that.
@@ -208,7 +212,8 @@ fn content_header(frame: &[u8], output: &mut BytesMut) -> io::Result<u64> {
     };
     let size = Reader(&fixed[4..]).u64().unwrap_or_default();
     let mut used = Used::default();
-    // What can't be read is left out, with all that comes after it: it is the publisher's fault, and no reason to lose the mail.
+    // What can't be read is left out, with all that comes after it: it is the publisher's fault, and no reason to lose
+    // the mail.
     let _ = used.read(Reader(properties));
     put_frame(frame, &[fixed, &used.written()].concat(), output);
     Ok(size)
@@ -290,8 +295,8 @@ struct Entry<'a> {
     value: &'a [u8],
 }
 
-/// Goes through a table. Tables and arrays in it say how long they are, so what is in them is passed over unread. None if it can't be
-/// read to its end.
+/// Goes through a table. Tables and arrays in it say how long they are, so what is in them is passed over unread. None
+/// if it can't be read to its end.
 fn each_entry<'a>(mut rest: Reader<'a>, mut take: impl FnMut(Entry<'a>)) -> Option<()> {
     while !rest.0.is_empty() {
         let start = rest.0;

@@ -1,8 +1,8 @@
 //! Whether a queue loses mails by itself, said once in plain words.
 //!
-//! AMQP has no question for what a queue is like. But a broker refuses to declare an existing queue otherwise than it is, and says what
-//! differs, one thing at a time: so the queue is declared again and again, each time as far as it is known by then. Policies can't be
-//! seen that way; what they lead to shows in how often a mail was delivered.
+//! AMQP has no question for what a queue is like. But a broker refuses to declare an existing queue otherwise than it
+//! is, and says what differs, one thing at a time: so the queue is declared again and again, each time as far as it is
+//! known by then. Policies can't be seen that way; what they lead to shows in how often a mail was delivered.
 
 use super::fault::{NOT_FOUND, code};
 use lapin::options::QueueDeclareOptions;
@@ -111,18 +111,19 @@ impl Queue {
     /// Says how it loses mails, if it does. `version` is the broker's.
     pub(super) fn announce(&self, name: &str, vhost: &str, version: Option<&str>) {
         let anew = format!(
-            "To mend it, stop this service when the queue is empty, delete the queue (rabbitmqctl delete_queue -p {vhost} {name})"
+            "To mend it, stop this service when the queue is empty, delete the queue (rabbitmqctl delete_queue -p \
+             {vhost} {name})"
         );
         if self.is_volatile {
             warn!(
-                "The queue {name} is not durable: a restart of the broker deletes it with all mails in it. {anew}, and start the \
-                 service again, which declares it durable."
+                "The queue {name} is not durable: a restart of the broker deletes it with all mails in it. {anew}, and \
+                 start the service again, which declares it durable."
             );
         }
         if self.is_auto_delete {
             warn!(
-                "The queue {name} is auto-delete: the broker deletes it with all mails in it when this service stops. To mend it, \
-                 stop this service when the queue is empty, and start it again, which declares it durable."
+                "The queue {name} is auto-delete: the broker deletes it with all mails in it when this service stops. \
+                 To mend it, stop this service when the queue is empty, and start it again, which declares it durable."
             );
         }
         // Where it drops mails to, they can be looked at.
@@ -133,14 +134,14 @@ impl Queue {
             let lift = lift_limit(name, vhost);
             match self.argument("x-delivery-limit") {
                 Some(_) => error!(
-                    "The queue {name} drops, without a word, a mail that was delivered more than {limit} times and not acknowledged \
-                     (x-delivery-limit), as happens when this service is killed with mails in hand. {anew}, run \
-                     resources/setup_rabbitmq.sh, and start the service again."
+                    "The queue {name} drops, without a word, a mail that was delivered more than {limit} times and not \
+                     acknowledged (x-delivery-limit), as happens when this service is killed with mails in hand. \
+                     {anew}, run resources/setup_rabbitmq.sh, and start the service again."
                 ),
                 None => error!(
-                    "The queue {name} is a quorum queue: RabbitMQ 4 drops, without a word, a mail that was delivered more than {limit} \
-                     times and not acknowledged, as happens when this service is killed with mails in hand, unless a policy says \
-                     otherwise. {lift}"
+                    "The queue {name} is a quorum queue: RabbitMQ 4 drops, without a word, a mail that was delivered \
+                     more than {limit} times and not acknowledged, as happens when this service is killed with mails \
+                     in hand, unless a policy says otherwise. {lift}"
                 ),
             }
         }
@@ -155,8 +156,8 @@ impl Queue {
         ] {
             if let Some(value) = self.argument(argument) {
                 error!(
-                    "The queue {name} drops, without a word, {what}: {argument} is {value}. {anew}, and start the service again, which \
-                     declares it without."
+                    "The queue {name} drops, without a word, {what}: {argument} is {value}. {anew}, and start the \
+                     service again, which declares it without."
                 );
             }
         }
@@ -177,9 +178,10 @@ impl Redelivered {
         }
         self.said = times;
         error!(
-            "A mail in the queue {name} was delivered {times} times before and not acknowledged. Should the queue have a limit \
-             (rabbitmqctl list_queues -p {vhost} name arguments effective_policy_definition), the broker drops such mails without a \
-             word. Find out in the log before this line why the service ended or lost its connection. {}",
+            "A mail in the queue {name} was delivered {times} times before and not acknowledged. Should the queue have \
+             a limit (rabbitmqctl list_queues -p {vhost} name arguments effective_policy_definition), the broker drops \
+             such mails without a word. Find out in the log before this line why the service ended or lost its \
+             connection. {}",
             lift_limit(name, vhost)
         );
     }
@@ -187,13 +189,14 @@ impl Redelivered {
 
 fn lift_limit(name: &str, vhost: &str) -> String {
     format!(
-        "To lift a limit: rabbitmqctl set_policy -p {vhost} bouncedemails '^{name}$' '{{\"delivery-limit\": -1}}' --apply-to queues \
-         (before RabbitMQ 4: clear the policy that sets it)."
+        "To lift a limit: rabbitmqctl set_policy -p {vhost} bouncedemails '^{name}$' '{{\"delivery-limit\": -1}}' \
+         --apply-to queues (before RabbitMQ 4: clear the policy that sets it)."
     )
 }
 
-/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if there is one,
-/// with its type. RabbitMQ 4 leaves out the type, and the words around the value, where the type does not differ.
+/// What differs in "inequivalent arg 'NAME' for queue …: received … but current is VALUE": its name, and its value if
+/// there is one, with its type. RabbitMQ 4 leaves out the type, and the words around the value, where the type does not
+/// differ.
 fn difference(text: &str) -> Option<(&str, Option<(&str, &str)>)> {
     let (_, rest) = text.split_once("inequivalent arg '")?;
     let (name, rest) = rest.split_once('\'')?;
@@ -218,7 +221,8 @@ mod tests {
     fn a_refusal_says_what_differs() {
         for (text, expected) in [
             (
-                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'a' in vhost 'b': received none but current is the value '5' of type 'signedint'",
+                "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'a' in vhost 'b': received none \
+                 but current is the value '5' of type 'signedint'",
                 Some(("x-delivery-limit", Some(("5", "signedint")))),
             ),
             (
@@ -230,7 +234,8 @@ mod tests {
                 Some(("x-queue-type", Some(("quorum", "")))),
             ),
             (
-                "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received the value 'classic' of type 'longstr' but current is none",
+                "inequivalent arg 'x-queue-type' for queue 'a' in vhost 'b': received the value 'classic' \
+                 of type 'longstr' but current is none",
                 Some(("x-queue-type", None)),
             ),
             ("ACCESS_REFUSED - access to queue 'a' refused", None),

@@ -18,13 +18,14 @@ const OPENED_WITHIN: Duration = Duration::from_secs(30);
 /// How long closing in good order may take.
 const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
-/// Seconds between two signs of life, unless the URL says otherwise (`?heartbeat=60`); a connection is given up after two of them.
-/// The broker's own wish counts if it is shorter.
+/// Seconds between two signs of life, unless the URL says otherwise (`?heartbeat=60`); a connection is given up after
+/// two of them. The broker's own wish counts if it is shorter.
 const HEARTBEAT: u16 = 20;
 
 /// An open connection that consumes the configured queue.
 pub(super) struct Session {
-    // The channel lives as long as the connection: lapin closes a channel that is dropped, and the two closings would collide.
+    // The channel lives as long as the connection: lapin closes a channel that is dropped, and the two closings would
+    // collide.
     pub(super) connection: Connection,
     pub(super) channel: Channel,
     pub(super) consumer: Consumer,
@@ -36,6 +37,9 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects and begins to consume. At the first time it says how the queue loses mails by itself, if it does.
+    ///
+    /// # Errors
+    /// When the broker can't be reached within 30 seconds, or does not let us consume the queue.
     pub(super) async fn open(
         amqp: &Amqp,
         memory: &MemoryBudget,

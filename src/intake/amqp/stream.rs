@@ -39,7 +39,8 @@ pub(super) struct Filter {
     pub(super) version: Option<String>,
 }
 
-/// Connects to a broker, and puts [`Frames`] between it and lapin. A message is read from the network when `budget` has memory for it.
+/// Connects to a broker, and puts [`Frames`] between it and lapin. A message is read from the network when `budget` has
+/// memory for it.
 ///
 /// # Errors
 /// When no connection comes about.
@@ -157,8 +158,9 @@ impl Filtered {
         });
     }
 
-    /// Waits for memory. Meanwhile nothing is read from the broker. RabbitMQ gives up a connection that takes nothing for 30 seconds, as
-    /// when nothing can be recorded for so long; then its mails come again, as after any lost connection.
+    /// Waits for memory. Meanwhile nothing is read from the broker. RabbitMQ gives up a connection that takes nothing
+    /// for 30 seconds, as when nothing can be recorded for so long; then its mails come again, as after any lost
+    /// connection.
     fn poll_memory(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(waiting) = &mut self.waiting else {
             return Poll::Ready(());

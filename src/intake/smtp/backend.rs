@@ -2,17 +2,17 @@
 //!
 //! # A mail that comes twice (RFC 1047)
 //!
-//! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same to the byte.
-//! So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as it has the row of that one
-//! ([`Acknowledged`]): until the client shows that it got the 250, by its next command or by ending the connection in good order.
+//! A client that loses its connection between the end of its mail and our 250 must bring it again, and it is the same
+//! to the byte. So an SMTP mail is [`Repeat::Possible`], and the ledger takes it for an equal one before it as long as
+//! it has the row of that one ([`Acknowledged`]): until the client shows that it got the 250, by its next command or by
+//! ending the connection in good order.
 
 use super::concurrent::{Admitted, InProgress};
 use crate::address::{Address, Domains};
 use crate::intake::Intake;
-use crate::mail::{Delivery, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
+use crate::mail::{Delivery, Fingerprint, Mail, Receipt, Repeat, Session, Settled, Source, Ticket};
 use crate::smtp::{Backend, Client, Message, Reply, Transactions};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -30,19 +30,17 @@ struct Shared {
     intake: Intake,
     patience: Duration,
     in_progress: Arc<InProgress>,
-    connections: AtomicU64,
 }
 
 impl EngineBackend {
-    /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway, or if its mail is not settled
-    /// within `patience`.
+    /// Takes mail for these domains. A client is asked to come again if nothing can be recorded anyway, or if its mail
+    /// is not settled within `patience`.
     pub fn new(domains: Domains, intake: Intake, patience: Duration) -> EngineBackend {
         EngineBackend(Arc::new(Shared {
             domains,
             intake,
             patience,
             in_progress: Arc::default(),
-            connections: AtomicU64::new(0),
         }))
     }
 }
@@ -54,7 +52,6 @@ impl Backend for EngineBackend {
         Connection {
             shared: self.0.clone(),
             client,
-            number: self.0.connections.fetch_add(1, Ordering::Relaxed),
             session: Session::begin(),
             unacknowledged: Vec::new(),
         }
@@ -65,26 +62,31 @@ impl Backend for EngineBackend {
 pub(super) struct Connection {
     shared: Arc<Shared>,
     client: Client,
-    /// Tells connections apart.
-    number: u64,
     /// Tells apart, for the ledger, what this client sent before and after it may have to send again.
     session: Session,
-    /// Mails whose 250 the client may not have seen yet. What is left of them at the end stays in the ledger, to be recognised.
-    unacknowledged: Vec<(Ticket, Admitted)>,
+    /// Mails whose 250 the client may not have seen yet. What is left of them at the end stays in the ledger, to be
+    /// recognised.
+    unacknowledged: Vec<(Ticket, Arc<Admitted>)>,
 }
 
 impl Connection {
-    async fn hand_over(&mut self, message: Message) -> Result<(Ticket, Admitted), Reply> {
-        let Shared {
-            intake,
-            in_progress,
-            ..
-        } = &*self.shared;
+    /// Waits until no other connection has an equal mail in progress. Within a connection equal mails are different
+    /// mails: nobody repeats himself without having lost a connection.
+    async fn admit(&self, fingerprint: Fingerprint) -> Arc<Admitted> {
+        let mut own = self.unacknowledged.iter().map(|(_, admitted)| admitted);
+        match own.find(|admitted| admitted.fingerprint() == fingerprint) {
+            Some(admitted) => admitted.clone(),
+            None => Arc::new(self.shared.in_progress.admit(fingerprint).await),
+        }
+    }
+
+    async fn hand_over(&mut self, message: Message) -> Result<(Ticket, Arc<Admitted>), Reply> {
+        let intake = &self.shared.intake;
         let source = Source::Smtp(self.client.to_string());
         let mut mail = Mail::new(source, message.content).to(message.recipients);
         mail.repeat = Repeat::Possible;
         mail.session = self.session;
-        let admitted = in_progress.admit(mail.fingerprint(), self.number).await;
+        let admitted = self.admit(mail.fingerprint()).await;
         let (answer, settled) = oneshot::channel();
         let memory = message.memory;
         let delivery = Delivery {
@@ -123,11 +125,13 @@ impl Transactions for Connection {
     async fn data(&mut self, message: Message) -> Result<Reply, Reply> {
         let patience = self.shared.patience;
         if !*self.shared.intake.recording.borrow() {
-            // The engine has said why. Without waiting, a place on the server and the memory for a mail are free for others.
+            // The engine has said why. Without waiting, a place on the server and the memory for a mail are free for
+            // others.
             return Err(NOT_RECORDED);
         }
         let Ok(handed_over) = timeout(patience, self.hand_over(message)).await else {
-            // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this connection.
+            // It may be recorded yet: then what the client brings again is the same mail, also if it does so by this
+            // connection.
             self.session = Session::begin();
             tracing::warn!(
                 "A mail of SMTP client {} is not recorded after {} s; the client keeps it.",

@@ -1,2 +1,14 @@
 -- Who failed in the end, where bounced_address passed the mail on to another address.
 ALTER TABLE bounces ADD COLUMN final_recipient TEXT;
+
+-- What proves a bounce: proven, unproven or contradicted; by what; and why, for people. NULL where nobody looked.
+ALTER TABLE bounces ADD COLUMN proof TEXT;
+ALTER TABLE bounces ADD COLUMN proof_by TEXT;
+ALTER TABLE bounces ADD COLUMN proof_sentence TEXT;
+
+-- What has proven a bounce and is used up (see spent.rs).
+CREATE TABLE spent (
+    mark BLOB PRIMARY KEY,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_at ON spent (at);

@@ -13,6 +13,9 @@ const UNIX_SOCKET: Owner = Owner::Part("the unix socket");
 
 impl<T: Transactions> Session<'_, T> {
     /// DATA: everything up to the line with the dot.
+    ///
+    /// # Errors
+    /// When the session ends in the middle of it.
     pub(super) async fn data(&mut self) -> Result<Reply, End> {
         match &self.transaction {
             None => return Ok(reply::MAIL_FIRST),
@@ -37,6 +40,9 @@ impl<T: Transactions> Session<'_, T> {
     }
 
     /// One chunk of a mail (RFC 3030). It is read also when it is refused: it must not be taken for commands.
+    ///
+    /// # Errors
+    /// When the session ends in the middle of it.
     pub(super) async fn chunk(&mut self, size: u64, last: bool) -> Result<Reply, End> {
         match &self.transaction {
             None => return self.refuse_chunk(size, reply::MAIL_FIRST).await,
@@ -67,6 +73,10 @@ impl<T: Transactions> Session<'_, T> {
         Content::new(self.settings.max_message_size, memory)
     }
 
+    /// Reads a chunk that nobody wants.
+    ///
+    /// # Errors
+    /// When the session ends in the middle of it.
     pub(super) async fn refuse_chunk(&mut self, size: u64, reply: Reply) -> Result<Reply, End> {
         self.read_chunk(size, |_| {}).await?;
         Ok(reply)
