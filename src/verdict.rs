@@ -66,7 +66,7 @@ impl Verdict {
         };
         let mut recipients = std::mem::take(&mut report.recipients);
         if let Some(clues) = clues.as_ref().filter(|clues| !clues.is_empty()) {
-            let first = report.original.first_receiver.as_ref();
+            let first = report.original.receivers.first();
             let first = first.filter(|_| recipients.len() == 1);
             for recipient in &mut recipients {
                 put_right(recipient, first, clues);
