@@ -32,6 +32,7 @@ use super::phrases::PHRASES;
 use super::sender::{Machine, Sender};
 use super::types::{Kind, Recipient};
 use crate::address::{self, Address};
+use crate::smtp_reply;
 use body::Text;
 use std::collections::HashSet;
 use templates::Signs;
@@ -197,8 +198,10 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
             if !is_foreign(&address) {
                 continue;
             }
+            let before = &line[..candidate.place.start];
             if named_addresses::is_end_of_line_above(lines, number, candidate.place.start)
-                || !stands_for_itself(&line[..candidate.place.start])
+                || !stands_for_itself(before)
+                || takes_the_place(before, number.checked_sub(1).map(|above| &*lines[above]))
                 || only
                     .as_ref()
                     .is_some_and(|other| other.key() != address.key())
@@ -214,6 +217,19 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
     recipient.source = "the only address in the text".into();
     Some(recipient)
 }
+
+/// Whether an address behind these words of its line, and the line above, is the one that mail should go to from now on.
+fn takes_the_place(before: &str, above: Option<&str>) -> bool {
+    [Some(before), above].into_iter().flatten().any(|line| {
+        let start = line.ceil_char_boundary(line.len().saturating_sub(LONGEST_SENTENCE));
+        let sentence = &line[start..];
+        matches!(smtp_reply::reply_code(sentence), Some(251 | 551))
+            || PHRASES.moved.find(sentence).is_some()
+    })
+}
+
+/// The words that tell of a new address are less far in front of it, in bytes.
+const LONGEST_SENTENCE: usize = 200;
 
 /// Whether the words in front of an address in a sentence are the sentence's: an unknown one may be the first half of
 /// an address.

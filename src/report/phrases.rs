@@ -23,6 +23,8 @@ pub(super) struct Phrases {
     pub(super) before_address: Vec<String>,
     /// Words under which an address is asked for help.
     pub(super) helping: Words,
+    /// Words on which the address follows that takes the place of the failed one.
+    pub(super) moved: Words,
     /// Words behind an address that say that it failed.
     pub(super) failing: Words,
     /// Names of fields that say why.
@@ -154,6 +156,7 @@ struct Text {
     announcing: Vec<String>,
     before_address: Vec<String>,
     helping: Vec<String>,
+    moved: Vec<String>,
     failing: Vec<String>,
     reason: Vec<String>,
     courtesy: Vec<String>,
@@ -200,6 +203,7 @@ impl Phrases {
             announcing: file.text.announcing,
             before_address: file.text.before_address,
             helping: Words::of(file.text.helping),
+            moved: Words::of(file.text.moved),
             failing: Words::of(file.text.failing),
             reason: file.text.reason,
             courtesy: Words::of(file.text.courtesy),
@@ -224,11 +228,12 @@ impl Phrases {
         }
     }
 
-    fn sets(&self) -> [&Words; 16] {
+    fn sets(&self) -> [&Words; 17] {
         [
             &self.systems,
             &self.returned,
             &self.helping,
+            &self.moved,
             &self.failing,
             &self.courtesy,
             &self.banner,
