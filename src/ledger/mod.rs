@@ -32,7 +32,7 @@ mod text;
 mod thread;
 
 pub use error::{ErrorKind, LedgerError};
-pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
+pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Said, Told};
 pub use manual::{ByHand, Reset};
 pub use quarantine::Quarantined;
 pub use store::Ledger;
