@@ -63,16 +63,22 @@ impl Sender {
         let is_forward = PHRASES.forward.start(subject);
         let is_reply = PHRASES.reply.start(subject);
         let delay = PHRASES.delay.find(subject);
+        let of_bounce = PHRASES.bounce.find(subject).or(delay);
+        let by_hand = match (is_reply, is_forward) {
+            (true, _) if of_bounce.is_some() => ByHand::AnswerToBounce,
+            (false, false) => ByHand::No,
+            _ => ByHand::Maybe,
+        };
         Sender {
             is_daemon,
-            subject: PHRASES.bounce.find(subject).or(delay),
+            subject: of_bounce,
             success: PHRASES.success.find(subject),
             is_delay: delay.is_some(),
             is_list: mail.header.has("List-Id") || mail.header.has("List-Post"),
             is_answer: PHRASES.answer.start(bare) || PHRASES.answer_end.end(subject.trim_end()),
             is_reply,
             is_forward,
-            machine: machine(mail, &from, is_daemon, is_reply || is_forward),
+            machine: machine(mail, &from, is_daemon, by_hand),
         }
     }
 }
@@ -93,16 +99,25 @@ fn without_tags(subject: &str) -> &str {
 /// Headers that only mail systems and list managers put into mails of their own.
 const BOUNCE_HEADERS: [&str; 3] = ["X-Failed-Recipients", "X-Actual-Recipient", "X-MLServer"];
 
-/// Whether a machine sent the mail. `by_hand` is said of an answer or a forward, which is a person's even where a
-/// postmaster writes it.
-fn machine(mail: &Mail<'_>, from: &str, is_daemon: bool, by_hand: bool) -> Machine {
+/// What the subject says of whether a person wrote the mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ByHand {
+    No,
+    /// An answer or a forward, which may be a person's even where a postmaster writes it.
+    Maybe,
+    /// `Re: Undelivered Mail`: machines answer no bounces.
+    AnswerToBounce,
+}
+
+/// Whether a machine sent the mail.
+fn machine(mail: &Mail<'_>, from: &str, is_daemon: bool, by_hand: ByHand) -> Machine {
     let header = &mail.header;
     let null_path = header
         .text("Return-Path")
         .is_some_and(|path| matches!(path.trim(), "" | "<>"));
     let has_bounce_header = BOUNCE_HEADERS.into_iter().any(|name| header.has(name));
     let is_report = mail.report_type.as_deref() == Some("delivery-status") || dsn::is_in(mail);
-    if null_path || has_bounce_header || is_report || is_daemon && !by_hand {
+    if null_path || has_bounce_header || is_report || is_daemon && by_hand == ByHand::No {
         return Machine::Certain;
     }
     let auto_submitted = header
@@ -110,9 +125,9 @@ fn machine(mail: &Mail<'_>, from: &str, is_daemon: bool, by_hand: bool) -> Machi
         .is_some_and(|how| !how.trim().eq_ignore_ascii_case("no"));
     let is_automaton =
         address::in_text(from).any(|sender| PHRASES.automaton.start(sender.local_part()));
-    if is_daemon || (auto_submitted || is_automaton) && !by_hand {
-        Machine::Likely
-    } else {
-        Machine::No
+    match by_hand {
+        ByHand::No if auto_submitted || is_automaton => Machine::Likely,
+        ByHand::Maybe if is_daemon => Machine::Likely,
+        _ => Machine::No,
     }
 }
