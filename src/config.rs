@@ -15,7 +15,7 @@ mod values;
 pub use error::ConfigError;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
-pub use proof::{Demand, NamedKey, Proving};
+pub use proof::{Demand, Dns, NamedKey, Proving};
 pub use smtp::Smtp;
 pub use template::{Misleading, Template, TemplateError};
 pub use values::{AmqpUrl, Period};
@@ -70,6 +70,9 @@ pub struct Handler {
     /// Whether soft failures that are our own fault count, too.
     #[serde(default)]
     pub count_sender_faults: bool,
+    /// Whether DNS is asked for the keys of our domains.
+    #[serde(default)]
+    pub dns: Dns,
     /// What a complaint (feedback report) leads to.
     #[serde(default)]
     pub complaints: Complaints,
@@ -220,11 +223,17 @@ pub fn load(file: Option<&Path>, environment: &str) -> Result<Loaded, ConfigErro
         error,
     })?;
     let config = parse(&text, environment).map_err(|fault| fault.in_file(&file, &text))?;
-    Ok(Loaded {
+    let loaded = Loaded {
         config,
         file,
         environment: environment.to_owned(),
-    })
+    };
+    if let Some(domain) = loaded.config.handler.asks_the_impossible() {
+        let keys = ["handler", "domains", domain, "proof"];
+        let fault = "require, but nothing can prove: add `dkim_keys` or `token_secrets`, or leave out `dns: off`";
+        return Err(loaded.fault(&keys, fault));
+    }
+    Ok(loaded)
 }
 
 /// Reads one environment of the text of a configuration file. The others are not looked at.

@@ -5,13 +5,16 @@
 //!
 //! - `reading`: the threads that read
 //! - `processor`: how long a thread has been at work
+//! - `keys`: what our domains sign with, asked of DNS
 //! - `load`: what mails cost: so that neither memory nor a transaction grows with what they say
 
+mod keys;
 mod load;
 mod poison;
 mod processor;
 mod reading;
 
+pub use keys::KeyRing;
 pub use poison::{InFlight, Mark};
 
 use crate::address::Address;
@@ -20,11 +23,10 @@ use crate::backoff::Backoff;
 use crate::config::Handler;
 use crate::ledger::{Effect, Entry, Ledger, LedgerError, Outcome, Recorded};
 use crate::mail::{Delivery, Mail, Receipt};
-use crate::policy::{Action, Decision, Known, Policy, Ruling, Unhandled};
+use crate::policy::{Action, Decision, Policy, Ruling, Unhandled};
 use crate::report;
 use crate::telemetry::{Contradictions, announce};
-use crate::trust::{Day, Keys};
-use crate::verdict::{Knowledge, Verdict};
+use crate::verdict::Knowledge;
 use load::Load;
 use reading::{Reader, Readers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +56,8 @@ pub struct Engine {
     pub handler: Arc<Handler>,
     /// What is known of mail systems and their words.
     pub knowledge: Arc<Knowledge>,
+    /// What our domains sign with.
+    pub keys: Arc<KeyRing>,
     /// Where everything is recorded.
     pub ledger: Ledger,
     /// Which mails are being read at this moment, for the next process to know should one of them end this one.
@@ -81,7 +85,7 @@ impl Engine {
         let judge = Judge {
             policy: self.handler.policy(),
             knowledge: self.knowledge.clone(),
-            keys: self.handler.keys(),
+            keys: self.keys.clone(),
             in_flight: Arc::downgrade(&self.in_flight),
         };
         let readers = Readers::start(inbox, Box::new(judge), self.time_is_up.clone())?;
@@ -188,7 +192,7 @@ fn confirm(
 struct Judge {
     policy: Policy,
     knowledge: Arc<Knowledge>,
-    keys: Keys,
+    keys: Arc<KeyRing>,
     /// The engine's: a thread that never ends is not to keep it.
     in_flight: Weak<InFlight>,
 }
@@ -208,12 +212,8 @@ impl Reader for Judge {
         #[cfg(debug_assertions)]
         fail_if_told(&mail);
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let known = Known {
-                keys: &self.keys,
-                today: Day::of(SystemTime::now()),
-                ..mail.known()
-            };
-            Verdict::of(mail.raw(), known, &self.knowledge, &self.policy)
+            self.keys
+                .judged(mail.raw(), mail.known(), &self.knowledge, &self.policy)
         }));
         let entry = match read {
             Ok(verdict) => Entry {

@@ -35,6 +35,7 @@
 //! - [`verdict`]: all of these in one function: bytes → what is said of a mail and done about it (pure)
 //! - [`backoff`], [`memory`]: how long is waited, and how much is held at once
 //! - [`smtp`]: a server that takes mail in, and knows nothing of what it is for
+//! - [`dns`]: texts in DNS, where the keys of our domains stand
 //! - [`config`]: `config.yml` → what is meant by it
 //! - [`mail`]: one mail as it came in, and the receipt by which whoever handed it in learns that it is safe
 //! - [`ledger`]: what is remembered, in one commit (SQLite)
@@ -57,6 +58,8 @@ pub mod cli;
 #[cfg(feature = "service")]
 pub mod config;
 pub mod diagnosis;
+#[cfg(feature = "service")]
+pub mod dns;
 #[cfg(feature = "service")]
 pub mod engine;
 #[cfg(feature = "service")]

@@ -5,7 +5,7 @@
 
 use crate::archive::Archive;
 use crate::config::Handler;
-use crate::engine::{Engine, InFlight};
+use crate::engine::{Engine, InFlight, KeyRing};
 use crate::intake::{Acknowledged, Intake};
 use crate::ledger::Ledger;
 use crate::mail::{Delivery, Forget, Ticket};
@@ -84,6 +84,12 @@ impl Service {
         let engine = Engine {
             handler: handler.clone(),
             knowledge: Arc::new(knowledge),
+            keys: Arc::new(KeyRing::new(
+                handler.keys(),
+                &ledger.dkim_keys()?,
+                handler.dns.resolver(),
+                Some(ledger.clone()),
+            )),
             ledger: ledger.clone(),
             in_flight: Arc::new(InFlight::open(&ledger, &handler.dbfile, SystemTime::now())?),
             archive,

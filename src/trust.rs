@@ -21,7 +21,7 @@ mod tags;
 mod token;
 
 pub use day::{Day, MAX_AGE};
-pub use key::{KeyError, Keys, PublicKey};
+pub use key::{KeyError, KeyName, Keys, PublicKey};
 pub use proof::{Evidence, Proof, Standing};
 pub use token::{Secret, WeakSecret};
 
@@ -56,12 +56,12 @@ pub struct Known<'a> {
     pub today: Day,
 }
 
-/// The names under which the keys stand in DNS that are needed for a report: domain and selector, each once.
-pub fn needed_keys(report: &Report, platform: &str) -> Vec<(String, String)> {
+/// The names of the keys that are needed for a report, each once.
+pub fn needed_keys(report: &Report, platform: &str) -> Vec<KeyName> {
     let fields = header::fields(&report.original.returned.header);
     let mut names = Vec::new();
     for signature in dkim::ours(&fields, platform) {
-        let name = (signature.domain, signature.selector.to_ascii_lowercase());
+        let name = KeyName::new(&signature.domain, signature.selector);
         if !names.contains(&name) {
             names.push(name);
         }
@@ -106,11 +106,6 @@ impl<'a> Clues<'a> {
             signatures,
             tokens,
         }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.signatures.is_empty() && self.tokens.is_empty()
     }
 
     /// What they say of the failure of an address that the platform mailed.

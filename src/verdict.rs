@@ -65,12 +65,8 @@ impl Verdict {
             clues.map_or(Proof::UNPROVEN, |clues| clues.about(mailed))
         };
         let mut recipients = std::mem::take(&mut report.recipients);
-        if let Some(clues) = clues.as_ref().filter(|clues| !clues.is_empty()) {
-            let first = report.original.receivers.first();
-            let first = first.filter(|_| recipients.len() == 1);
-            for recipient in &mut recipients {
-                put_right(recipient, first, clues);
-            }
+        if let ([only], Some(first)) = (&mut recipients[..], report.original.receivers.first()) {
+            put_right(only, first, proof);
         }
         let findings: Vec<Arc<Finding>> = recipients
             .into_iter()
@@ -93,20 +89,18 @@ impl Verdict {
     }
 }
 
-/// Puts right whom we mailed, where that is proven of another address than of the one that the words of the report name: of the one that
-/// failed in the end, or of the `first` one that took the returned mail, where only one failed.
-fn put_right(recipient: &mut Recipient, first: Option<&Address>, clues: &Clues<'_>) {
-    let is_proven = |address: &Address| clues.about(address).standing == Standing::Proven;
-    if is_proven(&recipient.address) {
+/// Puts right whom we mailed, where that is not proven of the address that the words of the report name, but of the `first` one that took
+/// the returned mail.
+fn put_right(recipient: &mut Recipient, first: &Address, proof: impl Fn(&Address) -> Proof) {
+    let is_proven = |address: &Address| proof(address).standing == Standing::Proven;
+    if first.is_same_mailbox(&recipient.address)
+        || !is_proven(first)
+        || is_proven(&recipient.address)
+    {
         return;
     }
-    let mut others = recipient.final_recipient.iter().chain(first);
-    let Some(mailed) = others.find(|address| is_proven(address)).cloned() else {
-        return;
-    };
-    let end = recipient.final_recipient.take();
-    let named = std::mem::replace(&mut recipient.address, mailed);
-    let end = end.unwrap_or(named);
+    let named = std::mem::replace(&mut recipient.address, first.clone());
+    let end = recipient.final_recipient.take().unwrap_or(named);
     recipient.final_recipient = Some(end).filter(|end| !end.is_same_mailbox(&recipient.address));
 }
 

@@ -1,7 +1,7 @@
 //! `check-config`: whether the configuration can be used, and what would run with it.
 
 use super::Common;
-use crate::config::{Amqp, Config, Demand, Proving, Smtp};
+use crate::config::{Amqp, Config, Demand, Dns, Proving, Smtp};
 use crate::policy::Complaints;
 use crate::smtp::Listen;
 use anyhow::Context;
@@ -52,20 +52,26 @@ fn listening(smtp: &Smtp) -> String {
 }
 
 /// What has to be proven, and by what.
-fn proving(proving: &Proving) -> String {
+fn proving(proving: &Proving, dns: Dns) -> String {
     let count = |count: usize, what: &str| match count {
         0 => None,
         1 => Some(format!("1 {what}")),
         _ => Some(format!("{count} {what}s")),
     };
+    let keys_in_dns = match dns {
+        Dns::Off => None,
+        Dns::System => Some("DKIM keys in DNS".to_owned()),
+        Dns::At(server) => Some(format!("DKIM keys in DNS (asked of {server})")),
+    };
     let means = [
+        keys_in_dns,
         count(proving.keys.len(), "DKIM key"),
         count(proving.tokens.len(), "token secret"),
     ];
     let means: Vec<String> = means.into_iter().flatten().collect();
     let means = match means.is_empty() {
         true => "nothing".to_owned(),
-        false => means.join(" and "),
+        false => means.join(", "),
     };
     match proving.demand {
         Demand::Note => format!(
@@ -143,7 +149,10 @@ fn describe(config: &Config, text: &mut String) -> std::fmt::Result {
             false => format!("{domain} ({name})"),
         };
         line("platform", format!("{name}: {platform}"))?;
-        line("proof", format!("{name}: {}", proving(&platform.proving)))?;
+        line(
+            "proof",
+            format!("{name}: {}", proving(&platform.proving, handler.dns)),
+        )?;
     }
     Ok(())
 }

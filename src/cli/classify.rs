@@ -5,10 +5,10 @@ mod unknown;
 
 use super::Common;
 use crate::config::Handler;
+use crate::engine::KeyRing;
 use crate::intake::files;
 use crate::policy::Known;
 use crate::printable::Printable;
-use crate::trust::{Day, Keys};
 use crate::verdict::{Knowledge, Verdict};
 use anyhow::Context;
 use rayon::prelude::*;
@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 /// Says of each mail what it is, who failed and why; with --config, what this service would do. No side effect
 #[derive(clap::Args)]
@@ -69,19 +68,21 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         (None, Some(handler)) => super::knowledge(handler)?,
         (None, None) => Knowledge::builtin(),
     };
-    let keys = handler.as_ref().map_or(Keys::none(), Handler::keys);
-    let known = Known {
-        keys: &keys,
-        today: Day::of(SystemTime::now()),
-        ..Known::default()
-    };
     if args.unknown {
         return unknown::run(args, common, &knowledge);
     }
+    // What DNS was seen to have is not looked at: the database is the service's.
+    let keys = handler.as_ref().map(|handler| {
+        let resolver = handler.dns.resolver();
+        KeyRing::new(handler.keys(), &[], resolver, None)
+    });
     let configured = handler.map(|handler| handler.policy());
     let policy = configured.clone().unwrap_or_default();
     let render = |name: &str, raw: &[u8]| {
-        let verdict = Verdict::of(raw, known, &knowledge, &policy);
+        let verdict = match &keys {
+            Some(keys) => keys.judged(raw, Known::default(), &knowledge, &policy),
+            None => Verdict::of(raw, Known::default(), &knowledge, &policy),
+        };
         match args.json {
             true => Ok(verdict.json_line(name, configured.as_ref())?),
             false => Ok(for_people::render(name, &verdict, configured.as_ref())),

@@ -1,11 +1,13 @@
-//! What a platform's bounces are proven by: `proof`, `dkim_keys`, `token_secrets`.
+//! What a platform's bounces are proven by: `proof`, `dkim_keys`, `token_secrets`, and `dns`.
 
 use super::Handler;
-use super::values::interpolate;
+use super::values::{interpolate, meant};
+use crate::dns::Resolver;
 use crate::trust::{Keys, PublicKey, Secret};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 /// A platform's proofs, and whether they are needed.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +29,43 @@ pub enum Demand {
     Note,
     /// What is not proven is noted, and neither suspends nor counts.
     Require,
+}
+
+/// Whether DNS is asked for the keys of our domains, and which server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dns {
+    /// Those that the system uses.
+    #[default]
+    System,
+    /// None.
+    Off,
+    /// This one.
+    At(SocketAddr),
+}
+
+impl<'de> Deserialize<'de> for Dns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        meant(deserializer, |text| match text.as_str() {
+            "system" => Ok(Dns::System),
+            "off" => Ok(Dns::Off),
+            address => address.parse().map(Dns::At).map_err(|_| {
+                format!(
+                    "{address} is no DNS server; write system, off, or for example 192.0.2.1:53"
+                )
+            }),
+        })
+    }
+}
+
+impl Dns {
+    /// Who is asked.
+    pub fn resolver(self) -> Option<Resolver> {
+        match self {
+            Dns::System => Some(Resolver::of_system()),
+            Dns::Off => None,
+            Dns::At(server) => Some(Resolver::at(server)),
+        }
+    }
 }
 
 /// A key, and where its record stands in DNS.
@@ -100,21 +139,18 @@ pub(super) fn secrets(written: &[String]) -> Result<Vec<Secret>, String> {
     written.iter().enumerate().map(read).collect()
 }
 
-impl Proving {
-    /// Refuses to require what nothing can give.
-    pub(super) fn checked(self) -> Result<Proving, String> {
-        let can_prove = !self.keys.is_empty() || !self.tokens.is_empty();
-        if self.demand == Demand::Require && !can_prove {
-            return Err(
-                "`proof: require`, but nothing can prove: add `dkim_keys` or `token_secrets`"
-                    .to_owned(),
-            );
-        }
-        Ok(self)
-    }
-}
-
 impl Handler {
+    /// A platform that requires what nothing can give.
+    pub(super) fn asks_the_impossible(&self) -> Option<&str> {
+        let is_unprovable = |proving: &Proving| {
+            let has_none = proving.keys.is_empty() && proving.tokens.is_empty();
+            proving.demand == Demand::Require && has_none && self.dns == Dns::Off
+        };
+        let mut platforms = self.domains.iter();
+        let found = platforms.find(|(_, settings)| is_unprovable(&settings.proving));
+        found.map(|(domain, _)| domain.as_str())
+    }
+
     /// Whether a platform acts only on what is proven.
     pub fn requires_proof(&self, platform: &str) -> bool {
         let settings = self.domains.get(platform);

@@ -9,12 +9,14 @@
 //! - `schema`: the tables; `prototype`: taking over the prototype's
 //! - `record`: one batch of mails in one transaction
 //! - `counters`, `suspensions`, `quarantine`, `handled`, `attempts`: one table each; `history`: mails and bounces
+//! - `dkim_keys`: the keys of our domains
 //! - `spent`: what proves nothing any more, as it has proven something
 //! - `prune`: what is too old goes, a little at a time
 //! - `lookup`, `manual`: what people ask for and do by command
 
 mod attempts;
 mod counters;
+mod dkim_keys;
 mod error;
 mod handled;
 mod history;
@@ -31,6 +33,7 @@ mod suspensions;
 mod text;
 mod thread;
 
+pub use dkim_keys::DkimKey;
 pub use error::{ErrorKind, LedgerError};
 pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Said, Told};
 pub use manual::{ByHand, Reset};

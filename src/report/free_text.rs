@@ -120,6 +120,10 @@ pub(super) fn read<'x>(
     if recipients.is_empty() && !unreadable && (sender.is_mail_system() || certain && suspicious) {
         recipients.extend(mentioned(mail, &text, signs));
     }
+    if !in_header {
+        let reporter = mail.header.addresses("From").unwrap_or_default();
+        recipients.retain(|recipient| !is_staff(&recipient.address, &reporter));
+    }
     recipients::take_explanation(&mut recipients, &text.lines);
     // A notice in a language that nobody knows here may also tell of a success: only a code says that it failed.
     if !certain && sender.subject.is_none() {
@@ -166,17 +170,26 @@ fn failed_header(mail: &Mail<'_>, limits: &mut Vec<Limit>) -> Option<Vec<Address
     Some(failed)
 }
 
+/// Who reads questions about a report.
+const STAFF: [&str; 7] = [
+    "postmaster",
+    "mailer-daemon",
+    "abuse",
+    "support",
+    "helpdesk",
+    "admin",
+    "noc",
+];
+
+/// Whether an address is of the staff of the host that reports: it signs, and has not failed.
+fn is_staff(address: &Address, reporter: &[Address]) -> bool {
+    let local = address.local_part().to_ascii_lowercase();
+    let of = |reporter: &Address| reporter.domain() == address.domain();
+    STAFF.contains(&local.as_str()) && reporter.iter().any(of)
+}
+
 /// The only foreign address that a mail system's own report mentions, where no line names one properly.
 fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient> {
-    const STAFF: [&str; 7] = [
-        "postmaster",
-        "mailer-daemon",
-        "abuse",
-        "support",
-        "helpdesk",
-        "admin",
-        "noc",
-    ];
     let own: HashSet<String> = ["From", "To", "Sender", "Reply-To", "Delivered-To"]
         .into_iter()
         .flat_map(|name| mail.header.all(name))
@@ -186,13 +199,20 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
                 .collect::<Vec<_>>()
         })
         .collect();
+    // A returned text may name others of our domain, such as whom to ask.
+    let returned_to = mail.header.addresses("To").unwrap_or_default();
     let is_foreign = |address: &Address| {
         let local = address.local_part().to_ascii_lowercase();
-        !own.contains(&address.key()) && !STAFF.contains(&local.as_str())
+        !own.contains(&address.key())
+            && !STAFF.contains(&local.as_str())
+            && !returned_to.iter().any(|to| to.domain() == address.domain())
     };
     let mut only: Option<Address> = None;
     let lines = &text.lines[..text.lines.len().min(MAX_MENTION_LINES)];
     for (number, line) in lines.iter().enumerate() {
+        if names_a_mail(line) {
+            continue;
+        }
         for candidate in address::candidates(line) {
             let address = candidate.address?; // one that can't be read may be the one that failed
             if !is_foreign(&address) {
@@ -216,6 +236,23 @@ fn mentioned(mail: &Mail<'_>, text: &Text<'_>, signs: Signs) -> Option<Recipient
     diagnostic::take(&mut recipient, &explanation::of(&text.lines));
     recipient.source = "the only address in the text".into();
     Some(recipient)
+}
+
+/// Whether a line is a field that holds what looks like an address and names a mail (RFC 5322 section 3.6.4).
+fn names_a_mail(line: &str) -> bool {
+    const FIELDS: [&str; 5] = [
+        "message-id",
+        "in-reply-to",
+        "references",
+        "content-id",
+        "resent-message-id",
+    ];
+    let name = line.trim_start().split_once(':').map(|(name, _)| name);
+    name.is_some_and(|name| {
+        FIELDS
+            .iter()
+            .any(|field| name.trim_end().eq_ignore_ascii_case(field))
+    })
 }
 
 /// Whether an address behind these words of its line, and the line above, is the one that mail should go to from now on.

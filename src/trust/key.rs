@@ -5,6 +5,7 @@ use crate::address::ascii_domain;
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A key that signatures can be checked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,9 +127,35 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
+/// Where keys stand.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyName {
+    /// The domain that signs, in the form of [`ascii_domain`].
+    pub domain: String,
+    /// Which of its keys, in lower case.
+    pub selector: String,
+}
+
+impl KeyName {
+    /// In the form in which names are compared.
+    pub fn new(domain: &str, selector: &str) -> KeyName {
+        KeyName {
+            domain: ascii_domain(domain).into_owned(),
+            selector: selector.to_ascii_lowercase(),
+        }
+    }
+}
+
+/// As in DNS (RFC 6376 section 3.6.2.1): `s2026._domainkey.example.com`.
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}._domainkey.{}", self.selector, self.domain)
+    }
+}
+
 /// The keys that are known of our domains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Keys(BTreeMap<(String, String), Vec<PublicKey>>);
+pub struct Keys(BTreeMap<KeyName, Vec<PublicKey>>);
 
 /// So many keys of one name are used: those that were added last. Whoever gives a name a new key every day has to name it anew.
 const MAX_OF_ONE_NAME: usize = 4;
@@ -141,7 +168,26 @@ impl Keys {
 
     /// Adds a key that a domain has, or had, under a selector.
     pub fn add(&mut self, domain: &str, selector: &str, key: PublicKey) {
-        let keys = self.0.entry(name(domain, selector)).or_default();
+        self.put(KeyName::new(domain, selector), key);
+    }
+
+    /// Adds all of these.
+    pub fn add_all(&mut self, others: Keys) {
+        for (name, keys) in others.0 {
+            // The last that was added stands first.
+            for key in keys.into_iter().rev() {
+                self.put(name.clone(), key);
+            }
+        }
+    }
+
+    /// Where there are some.
+    pub fn names(&self) -> impl Iterator<Item = &KeyName> {
+        self.0.keys()
+    }
+
+    fn put(&mut self, name: KeyName, key: PublicKey) {
+        let keys = self.0.entry(name).or_default();
         keys.retain(|known| *known != key);
         keys.insert(0, key);
         keys.truncate(MAX_OF_ONE_NAME);
@@ -149,14 +195,9 @@ impl Keys {
 
     pub(super) fn of(&self, domain: &str, selector: &str) -> &[PublicKey] {
         self.0
-            .get(&name(domain, selector))
+            .get(&KeyName::new(domain, selector))
             .map_or(&[], Vec::as_slice)
     }
-}
-
-fn name(domain: &str, selector: &str) -> (String, String) {
-    let domain = ascii_domain(domain).into_owned();
-    (domain, selector.to_ascii_lowercase())
 }
 
 #[cfg(test)]

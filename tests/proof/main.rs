@@ -3,5 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dns;
+mod forgery;
+mod real;
 mod recipes;
 mod service;

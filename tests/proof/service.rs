@@ -25,10 +25,12 @@ pub fn run(file: &Path, arguments: &[&str], input: &[u8]) -> String {
 
 /// A mail of ours, signed now.
 pub fn signed(signer: &Signer, to: &str, number: u32) -> String {
-    let made = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    signed_at(signer, to, number, now.expect("after 1970").as_secs())
+}
+
+/// A mail of ours, signed in the second `made` since 1970.
+pub fn signed_at(signer: &Signer, to: &str, number: u32, made: u64) -> String {
     let signing = Signing {
         canonicalization: "relaxed/relaxed",
         names: "from:to:subject:date:message-id",
@@ -94,24 +96,31 @@ impl Site {
     }
 
     pub fn hand_in(&self, mail: &[u8]) -> String {
-        let mut command = bouncedemails();
-        command.arg("--debug").arg("--config").arg(&self.file);
-        let output = support_output(command.arg("stdin"), mail);
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        hand_in(&self.file, mail)
     }
 
     /// What was done with each bounce, in order.
     pub fn done(&self) -> Vec<String> {
-        let database =
-            rusqlite::Connection::open(self.configuration.database()).expect("a database");
-        let mut select = database
-            .prepare(
-                "SELECT bounced_address || ' ' || action || ' ' || proof FROM bounces ORDER BY id",
-            )
-            .expect("the table is there");
-        let rows = select.query_map([], |row| row.get(0)).expect("rows");
-        rows.collect::<rusqlite::Result<_>>().expect("texts")
+        done(&self.configuration)
     }
+}
+
+/// What the service says of a mail by `stdin`.
+pub fn hand_in(file: &Path, mail: &[u8]) -> String {
+    let mut command = bouncedemails();
+    command.arg("--debug").arg("--config").arg(file);
+    let output = support_output(command.arg("stdin"), mail);
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// What was done with each bounce, in order, and how it is proven.
+pub fn done(configuration: &Configuration) -> Vec<String> {
+    let database = rusqlite::Connection::open(configuration.database()).expect("a database");
+    let mut select = database
+        .prepare("SELECT bounced_address || ' ' || action || ' ' || proof FROM bounces ORDER BY id")
+        .expect("the table is there");
+    let rows = select.query_map([], |row| row.get(0)).expect("rows");
+    rows.collect::<rusqlite::Result<_>>().expect("texts")
 }
 
 /// Runs a command to its end, whatever that is.
@@ -237,11 +246,11 @@ fn check_config_says_what_is_proven_by_what() {
                 ("proof", "require"),
                 ("token_secrets", "[0123456789abcdef, 0123456789abcdeg]"),
             ],
-            "mydomain.de: bounces that are not proven by 2 token secrets neither suspend nor count (proof: require)",
+            "mydomain.de: bounces that are not proven by DKIM keys in DNS, 2 token secrets neither suspend nor count (proof: require)",
         ),
         (
             &[("proof", "require")],
-            "config.yml:7: production.handler.domains.mydomain.de: `proof: require`, but nothing can prove",
+            "not proven by DKIM keys in DNS neither suspend nor count",
         ),
         (&[("proof", "always")], "unknown variant `always`"),
         (

@@ -58,11 +58,23 @@ begin retry
         Exim { folder, program }
     }
 
+    /// Another line of the main part of its configuration.
+    pub fn set(&self, line: &str) {
+        let file = self.folder.path().join("configuration");
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        std::fs::write(file, format!("{line}\n{text}")).expect("the folder is ours");
+    }
+
     /// Sends a mail; when this returns, it is on its way or refused, and a bounce is written.
     pub fn send(&self, from: &str, to: &str) {
         let mail = format!("From: {from}\nTo: {to}\nSubject: News\n\nThere is a new video.\n");
+        self.send_mail(from, to, mail.as_bytes());
+    }
+
+    /// Sends this mail.
+    pub fn send_mail(&self, from: &str, to: &str, mail: &[u8]) {
         let arguments = ["-odf", "-i", "-f", from, to];
-        output_of(self.command().args(arguments), mail.as_bytes());
+        output_of(self.command().args(arguments), mail);
     }
 
     /// Tries everything again that is deferred.

@@ -12,3 +12,13 @@ CREATE TABLE spent (
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spent_at ON spent (at);
+
+-- Every key that DNS was seen to have for our domains, and when last.
+CREATE TABLE dkim_keys (
+    domain TEXT NOT NULL,
+    selector TEXT NOT NULL,
+    record TEXT NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (domain, selector, record)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dkim_keys_seen ON dkim_keys (seen);
