@@ -13,6 +13,7 @@ pub use domains::Domains;
 pub(crate) use domains::is_or_below;
 pub use list::in_list;
 pub use organisation::is_one_organisation;
+pub(crate) use organisation::{is_inner, is_one_owner};
 pub use text::in_text;
 pub(crate) use text::{Candidate, candidates};
 

@@ -66,7 +66,7 @@ pub struct Handler {
     /// The platforms, by the domain of their no-reply address ([`ascii_domain`](crate::address::ascii_domain)).
     #[serde(deserialize_with = "values::domains")]
     pub domains: BTreeMap<String, Platform>,
-    /// A file of rules of the user's own, which go in front of those that come with the program (`src/diagnosis/rules.toml`).
+    /// A file of rules of the user's own, which go in front of those that come with the program (`src/diagnosis/rules/`).
     #[serde(default, deserialize_with = "values::optional_path")]
     pub rules: Option<PathBuf>,
     /// Whether soft failures that are our own fault count, too.

@@ -65,7 +65,7 @@ impl Verdict {
             clues.map_or(Proof::UNPROVEN, |clues| clues.about(mailed))
         };
         let mut recipients = std::mem::take(&mut report.recipients);
-        if let ([only], Some(first)) = (&mut recipients[..], &report.original.first_receiver) {
+        if let ([only], Some(first)) = (&mut recipients[..], report.original.receivers.first()) {
             put_right(only, first, proof);
         }
         let findings: Vec<Arc<Finding>> = recipients

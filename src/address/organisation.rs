@@ -34,15 +34,22 @@ pub fn is_one_organisation(mailed: &str, end: &str) -> bool {
     if mailed == end {
         return true;
     }
-    let is_inner = |domain: &str| match domain.rsplit_once('.') {
+    is_inner(&end) || is_tenant(&end) || is_tenant(&mailed) || is_one_owner(&mailed, &end)
+}
+
+/// Whether two domains or hosts have the same registrable domain (public suffix list).
+pub(crate) fn is_one_owner(a: &str, b: &str) -> bool {
+    let (a, b) = (ascii_domain(a), ascii_domain(b));
+    let registrable = psl::domain_str(&a);
+    registrable.is_some() && registrable == psl::domain_str(&b)
+}
+
+/// Whether only the network that it stands in knows a host of this name.
+pub(crate) fn is_inner(domain: &str) -> bool {
+    match domain.rsplit_once('.') {
         None => true,
         Some((_, top)) => domain.starts_with('[') || INNER.contains(&top),
-    };
-    if is_inner(&end) || is_tenant(&end) || is_tenant(&mailed) {
-        return true;
     }
-    let registrable = psl::domain_str(&mailed);
-    registrable.is_some() && registrable == psl::domain_str(&end)
 }
 
 fn is_tenant(domain: &str) -> bool {

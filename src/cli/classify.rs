@@ -1,6 +1,7 @@
 //! `classify`: what the service would say of a mail, and why. It reads mails and nothing else, and changes nothing.
 
 mod for_people;
+mod unknown;
 
 use super::Common;
 use crate::config::Handler;
@@ -27,11 +28,19 @@ Examples:
   bouncedemails classify bounce.eml
   bouncedemails --config config.yml classify bounce.eml             what this service would do
   bouncedemails classify --rules my-rules.toml bounces/             what rules of your own would change
+  bouncedemails classify --unknown ~no-reply/Maildir >> my-rules.toml  what no rule knows, as rules to be completed
+  bouncedemails --config config.yml classify --unknown --ledger     the same of all that the service remembers
   bouncedemails classify --json ~no-reply/Maildir | jq 'select(.kind == \"bounce\")'")]
 pub(super) struct Args {
     /// One JSON object a line for each mail
     #[arg(long)]
     json: bool,
+    /// Only the words that no rule knows, by their shape, the most frequent first: as rules to copy into a file of your own
+    #[arg(long, conflicts_with = "json")]
+    unknown: bool,
+    /// With --unknown: of the bounces that the service remembers, not of mails
+    #[arg(long, requires = "unknown", conflicts_with = "paths")]
+    ledger: bool,
     /// Rules that go in front of those of the program, in place of the configuration's `handler.rules`
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
@@ -59,6 +68,9 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         (None, Some(handler)) => super::knowledge(handler)?,
         (None, None) => Knowledge::builtin(),
     };
+    if args.unknown {
+        return unknown::run(args, common, &knowledge);
+    }
     // What DNS was seen to have is not looked at: the database is the service's.
     let keys = handler.as_ref().map(|handler| {
         let resolver = handler.dns.resolver();

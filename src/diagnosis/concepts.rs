@@ -1,7 +1,7 @@
 //! Concepts: what many words mean, and where they stand beside each other in a text.
 //!
 //! `mailbox`, `Postfach` and `casilla` are one concept, `does not exist` and `unbekannt` another; a rule asks for both of
-//! them in one sentence, in either order. What the concepts are is data (`concepts.toml`); this finds their places.
+//! them in one sentence, in either order. What the concepts are is data (`rules/concepts.toml`); this finds their places.
 
 use super::normalise::Words;
 

@@ -98,11 +98,14 @@ impl Facts<'_> {
     }
 }
 
-/// A reply without the remark of Postfix at its end, `(in reply to RCPT TO command)`: those are not the words of who refused.
+/// A reply without what the reporter adds behind it: Postfix `(in reply to RCPT TO command)`, Exim `: retry timeout exceeded`. Those
+/// are not the words of who refused.
 fn without_remark(reply: &str) -> &str {
-    match reply.split_once("(in reply to ") {
-        Some((said, _)) if !said.trim().is_empty() => said.trim_end(),
-        _ => reply,
+    let ends = ["(in reply to ", ": retry timeout exceeded"].map(|remark| reply.find(remark));
+    let end = ends.into_iter().flatten().min().unwrap_or(reply.len());
+    match reply[..end].trim_end() {
+        "" => reply,
+        said => said,
     }
 }
 

@@ -1,20 +1,23 @@
 //! Words and codes of one failure → [`Diagnosis`]: why it failed, hard or soft, and on what evidence.
 //!
-//! Pure. Knowledge is data: `rules.toml`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
+//! Pure. Knowledge is data, in the folder `rules`, read by [`rules`]. Codes are hints, words decide (DESIGN 4).
 
 mod codes;
 mod concepts;
 mod facts;
+mod index;
 mod normalise;
 pub mod reason;
 mod rule;
 mod rule_file;
 pub mod rules;
+mod unknown;
 
 pub use normalise::MAX_DIAGNOSTIC;
 pub use reason::{BounceType, Fault, Reason};
 pub use rule::RuleError;
 pub use rules::Rules;
+pub use unknown::Unknown;
 
 use crate::report::{Action, Recipient};
 use crate::smtp_reply::{Command, Status};

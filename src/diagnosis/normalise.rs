@@ -70,6 +70,14 @@ impl Words {
         self.names.get(next).is_some_and(|name| name.start <= start)
     }
 
+    /// Whether a host name or a URL stands in this range.
+    pub fn has_name_in(&self, place: &Range<usize>) -> bool {
+        let next = self.names.partition_point(|name| name.end <= place.start);
+        self.names
+            .get(next)
+            .is_some_and(|name| name.start < place.end)
+    }
+
     /// Whether the `@` at this place stands for an address that is not the recipient's.
     pub fn is_stranger(&self, at: usize) -> bool {
         self.strangers.binary_search(&at).is_ok()

@@ -32,7 +32,7 @@ struct ConceptEntry {
     words: Vec<Spanned<String>>,
 }
 
-/// One `[[rule]]`, as it is written. The head of `rules.toml` explains the keys.
+/// One `[[rule]]`, as it is written. The head of `rules/receivers.toml` explains the keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Entry {

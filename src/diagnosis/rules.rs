@@ -2,60 +2,43 @@
 //!
 //! All phrases of all rules are one Aho-Corasick automaton: one walk over the words finds the few rules that are worth a
 //! look, and only those run their pattern. So the cost is linear in the text, whatever it says, and hardly depends on the
-//! number of rules. What the rules say is data: `rules.toml`; its head explains the keys.
+//! number of rules. What the rules say is data, in the folder `rules`; the head of
+//! `receivers.toml` there explains the keys.
 
 use super::concepts::{Concept, Found};
 use super::facts::Facts;
-use super::normalise::{self, Words};
+use super::index::{Index, Role};
+use super::normalise::Words;
 use super::reason::Fault;
 use super::rule::{Rule, RuleError};
 use super::rule_file;
-use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use aho_corasick::BuildError;
 use fixedbitset::FixedBitSet;
-use std::collections::HashMap;
 
-/// The concepts that come with the program,
-const CONCEPTS: &str = include_str!("concepts.toml");
-/// and its rules.
-const RULES: &str = include_str!("rules.toml");
+/// The concepts and rules that come with the program, in the order in which they are tried.
+const FILES: [&str; 4] = [
+    include_str!("rules/concepts.toml"),
+    include_str!("rules/receivers.toml"),
+    include_str!("rules/words.toml"),
+    include_str!("rules/codes.toml"),
+];
 
 /// The compiled rules.
 #[derive(Debug)]
 pub struct Rules {
     /// In the order of the files.
     rules: Vec<Rule>,
-    /// Every phrase of every rule and concept once.
-    automaton: AhoCorasick,
-    /// What each phrase of the automaton is for.
-    phrases: Vec<Phrase>,
+    /// The phrases of all rules and concepts.
+    index: Index,
     /// The rules without words: they are always worth a look.
     wordless: FixedBitSet,
-}
-
-/// What a phrase is for.
-#[derive(Debug, Default)]
-struct Phrase {
-    /// Whether it counts within host names and URLs.
-    is_of_name: bool,
-    /// The rules that have it.
-    rules: Vec<(usize, Role)>,
-    /// The concepts that have it, and whether as the stem of a word.
-    concepts: Vec<(usize, bool)>,
-}
-
-/// How a rule uses a phrase.
-#[derive(Debug, Clone, Copy)]
-enum Role {
-    Words,
-    And,
-    Not,
 }
 
 impl Rules {
     /// The rules that come with the program.
     pub fn builtin() -> Rules {
         let (concepts, rules) = builtin();
-        Rules::compile(&concepts, rules).expect("the phrases of rules.toml fit an automaton")
+        Rules::compile(&concepts, rules).expect("the phrases of the program fit an automaton")
     }
 
     /// The rules that come with the program, and in front of them a user's own (`handler.rules` in the configuration).
@@ -107,41 +90,12 @@ impl Rules {
     }
 
     fn compile(concepts: &[Concept], rules: Vec<Rule>) -> Result<Rules, BuildError> {
-        let mut table = Table::default();
         let mut wordless = FixedBitSet::with_capacity(rules.len());
-        for (index, rule) in rules.iter().enumerate() {
-            if rule.words.is_empty() {
-                wordless.insert(index);
-            }
-            let roles = [
-                (&rule.words, Role::Words),
-                (&rule.and, Role::And),
-                (&rule.not, Role::Not),
-            ];
-            for (phrases, role) in roles {
-                for phrase in phrases {
-                    table.entry(phrase).rules.push((index, role));
-                }
-            }
+        for (number, rule) in rules.iter().enumerate() {
+            wordless.set(number, rule.words.is_empty());
         }
-        for (index, concept) in concepts.iter().enumerate() {
-            for word in &concept.words {
-                table
-                    .entry(&word.phrase)
-                    .concepts
-                    .push((index, word.is_stem));
-            }
-        }
-        let mut texts = vec![""; table.phrases.len()];
-        for (text, number) in &table.numbers {
-            texts[*number] = text;
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .build(&texts)?;
         Ok(Rules {
-            automaton,
-            phrases: table.phrases,
+            index: Index::of(concepts, &rules)?,
             rules,
             wordless,
         })
@@ -176,28 +130,18 @@ impl Rules {
         let mut anded = FixedBitSet::with_capacity(self.rules.len());
         let mut forbidden = FixedBitSet::with_capacity(self.rules.len());
         let mut concepts = Found::default();
-        let text = words.text.as_bytes();
-        for found in self.automaton.find_overlapping_iter(text) {
-            let (start, end) = (found.start(), found.end());
-            let phrase = &self.phrases[found.pattern().as_usize()];
-            if !starts_word(text, start) {
-                continue;
-            }
-            let decides = phrase.is_of_name || !words.is_within_name(start, end);
-            for (rule, role) in &phrase.rules {
+        for found in self.index.find(words) {
+            for (rule, role) in found.rules() {
                 match role {
-                    Role::Words if decides => candidates.insert(*rule),
+                    Role::Words if found.decides => candidates.insert(*rule),
                     Role::Words => {}
                     Role::And => anded.insert(*rule),
                     Role::Not => forbidden.insert(*rule),
                 }
             }
-            if !decides || !has_sentences {
-                continue;
-            }
-            for (concept, is_stem) in &phrase.concepts {
-                if (*is_stem || ends_word(text, end)) && !words.is_stranger(start) {
-                    concepts.note(*concept, start, end);
+            if found.decides && has_sentences {
+                for concept in found.concepts(words) {
+                    concepts.note(concept, found.start, found.end);
                 }
             }
         }
@@ -213,30 +157,6 @@ impl Rules {
     }
 }
 
-/// The phrases of all rules and concepts, each once.
-#[derive(Default)]
-struct Table {
-    numbers: HashMap<String, usize>,
-    phrases: Vec<Phrase>,
-}
-
-impl Table {
-    fn entry(&mut self, text: &str) -> &mut Phrase {
-        let number = match self.numbers.get(text) {
-            Some(number) => *number,
-            None => {
-                self.numbers.insert(text.to_owned(), self.phrases.len());
-                self.phrases.push(Phrase {
-                    is_of_name: normalise::is_of_name(text),
-                    ..Phrase::default()
-                });
-                self.phrases.len() - 1
-            }
-        };
-        &mut self.phrases[number]
-    }
-}
-
 /// The facts of a rule's example, as the rule's receiver would say it.
 fn example(rule: &Rule) -> Option<Facts<'_>> {
     let host = rule.receivers.first().map_or("", String::as_str);
@@ -246,22 +166,12 @@ fn example(rule: &Rule) -> Option<Facts<'_>> {
 /// The concepts and rules of the program; a test reads them all, so a mistake in them can't be released.
 fn builtin() -> (Vec<Concept>, Vec<Rule>) {
     let mut concepts = Vec::new();
-    let mut read =
-        |file| rule_file::read(file, &mut concepts).expect("a test reads the rules of the program");
-    let mut rules = read(CONCEPTS);
-    rules.extend(read(RULES));
+    let mut rules = Vec::new();
+    for file in FILES {
+        let read = rule_file::read(file, &mut concepts);
+        rules.extend(read.expect("a test reads the rules of the program"));
+    }
     (concepts, rules)
-}
-
-/// Whether the word before `at` ends there. A code may stick to it, where lines were joined: `user unknown550 5.1.1`.
-fn ends_word(text: &[u8], at: usize) -> bool {
-    let is_joined = || text[at].is_ascii_digit() && text[at - 1].is_ascii_alphabetic();
-    at == text.len() || starts_word(text, at) || is_joined()
-}
-
-/// A phrase matches only from the start of a word: `full` is not in `helpful`.
-fn starts_word(text: &[u8], at: usize) -> bool {
-    at == 0 || !text[at].is_ascii_alphanumeric() || !text[at - 1].is_ascii_alphanumeric()
 }
 
 #[cfg(test)]
@@ -284,7 +194,7 @@ mod tests {
             .wrong_examples(0..rules.rules.len())
             .map(|error| error.to_string())
             .collect();
-        assert!(wrong.is_empty(), "rules.toml:\n{}", wrong.join("\n"));
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     /// Receivers put the code of a dead address on refusals for policy, and refuse at RCPT TO what MAIL FROM or HELO said.

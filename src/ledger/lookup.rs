@@ -120,7 +120,46 @@ pub struct MailRow {
     pub evidence: String,
 }
 
+/// What was said of failures in the same words and codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// One of the addresses that it was said of.
+    pub address: String,
+    /// The words.
+    pub diagnostic: String,
+    /// The enhanced status code; empty where there was none.
+    pub status: String,
+    /// The reply code.
+    pub reply_code: Option<u16>,
+    /// How often.
+    pub times: u64,
+}
+
 impl Ledger {
+    /// What was said of all failures that are remembered, the most frequent first, at most `most` texts.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub fn said(&self, most: usize) -> Result<Vec<Said>, LedgerError> {
+        self.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT min(bounced_address), diagnostic, coalesce(status, ''), reply_code, count(*) FROM bounces
+                     WHERE diagnostic IS NOT NULL GROUP BY diagnostic, status, reply_code ORDER BY count(*) DESC LIMIT ?",
+                )?
+                .query_map([most], |row| {
+                    Ok(Said {
+                        address: row.get(0)?,
+                        diagnostic: row.get(1)?,
+                        status: row.get(2)?,
+                        reply_code: row.get(3)?,
+                        times: row.get(4)?,
+                    })
+                })?
+                .collect()
+        })
+    }
+
     /// The mails that came in since `since`, the newest first, at most `most`.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ mod thread;
 
 pub use dkim_keys::DkimKey;
 pub use error::{ErrorKind, LedgerError};
-pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Told};
+pub use lookup::{Bounce, Counter, Known, MailRow, Permanent, Said, Told};
 pub use manual::{ByHand, Reset};
 pub use quarantine::Quarantined;
 pub use store::Ledger;

@@ -3,11 +3,14 @@
 //! A report names who failed in the end. Where a mailbox passed the mail on (an alias, a `.forward`, a list), that is somebody
 //! else; then `Recipient::address` becomes the mailed one, and `Recipient::final_recipient` keeps the other.
 //!
-//! That somebody else stands alone in `To` of the returned mail shows no forward by itself: of the labelled mails nearly all such
-//! were made anonymous in one of the two places only.
+//! Most mail systems that pass mail on don't say so, and report the other address alone. Then the returned mail shows whom we
+//! mailed, where it is plain that who reports had the mail in hand for that address: see [`forward`].
+
+mod forward;
 
 use super::types::{Original, Report};
 use crate::address::{Address, is_one_organisation};
+use forward::Forward;
 use std::collections::{HashMap, HashSet};
 
 /// In so many of the addresses that a mail came back to is looked for the mailed one, and in each behind so many hyphens and plus signs:
@@ -26,12 +29,16 @@ pub(super) fn find(report: &mut Report) {
         return_paths(&report.envelope.to, original)
             .any(|our| is_one_organisation(our.domain(), domain))
     });
+    let our: Vec<&Address> = return_paths(&report.envelope.to, original)
+        .chain(from)
+        .collect();
     let from = from.map(Address::mailbox);
     let is_ours = |address: &Address| {
         let mailbox = address.mailbox();
         paths.contains(&mailbox) || from.as_ref() == Some(&mailbox)
     };
     let addressees = Addressees::of(original);
+    let forward = Forward::of(report, &our, &addressees);
     let is_alone = report.recipients.len() == 1;
     for recipient in &mut report.recipients {
         let named = recipient.address.clone();
@@ -47,7 +54,8 @@ pub(super) fn find(report: &mut Report) {
             .flatten()
             .or_else(|| before.map(|address| addressees.spelling(&address).unwrap_or(address)))
             .or_else(|| addressees.spelling(&named))
-            .or_else(|| original.first_receiver.clone().filter(is_first))
+            .or_else(|| original.receivers.first().cloned().filter(is_first))
+            .or_else(|| forward.as_ref()?.mailed(&named))
             .unwrap_or_else(|| named.clone());
         let end = recipient.final_recipient.take().unwrap_or(named);
         recipient.final_recipient = Some(end).filter(|end| !end.is_same_mailbox(&mailed));

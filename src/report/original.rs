@@ -5,7 +5,12 @@ use super::mime::Header;
 use super::types::{Original, Returned};
 use crate::address::{self, Address};
 use memchr::memchr;
+use std::borrow::Cow;
 use std::ops::Range;
+
+/// So many lines of `Received` are asked who took the mail: mail that went through more hands goes round in circles (RFC 5321
+/// section 6.3).
+const MAX_HANDS: usize = 100;
 
 /// Reads the header of a returned mail.
 pub(super) fn of(header: &Header<'_>) -> Original {
@@ -18,20 +23,22 @@ pub(super) fn of(header: &Header<'_>) -> Original {
         cc: header.addresses("Cc").unwrap_or_default(),
         subject: kept("Subject", MAX_SHOWN),
         return_path: text("Return-Path").and_then(|path| address::in_text(&path).next()),
-        first_receiver: first_receiver(header),
+        receivers: receivers(header),
+        taken_by: taken_by(header),
         returned: Returned::default(),
     }
 }
 
-/// See [`Original::first_receiver`]. Each server puts its line above those that are there.
-fn first_receiver(header: &Header<'_>) -> Option<Address> {
-    let received = header
-        .all("Received")
-        .filter_map(|line| received_for(&line));
-    received.last().or_else(|| {
-        let delivered = header.all("Delivered-To");
-        delivered.filter_map(|to| to.trim().parse().ok()).last()
-    })
+/// See [`Original::receivers`]. Each server puts its line above those that are there.
+fn receivers(header: &Header<'_>) -> Vec<Address> {
+    let received = header.all("Received").take(MAX_HANDS);
+    let mut receivers: Vec<Address> = received.filter_map(|line| received_for(&line)).collect();
+    if receivers.is_empty() {
+        let delivered = header.all("Delivered-To").take(MAX_HANDS);
+        receivers.extend(delivered.filter_map(|to| to.trim().parse().ok()));
+    }
+    receivers.reverse();
+    receivers
 }
 
 /// `anna@example.com` of `from a.example by b.example for <anna@example.com>; Tue, …` (RFC 5321 section 4.4).
@@ -40,6 +47,19 @@ fn received_for(line: &str) -> Option<Address> {
     let path = behind.split(';').next()?.trim();
     let path = path.strip_prefix('<').unwrap_or(path);
     path.strip_suffix('>').unwrap_or(path).parse().ok()
+}
+
+/// See [`Original::taken_by`].
+fn taken_by(header: &Header<'_>) -> Vec<String> {
+    let host = |line: Cow<'_, str>| {
+        let by = line
+            .strip_prefix("by ")
+            .or_else(|| Some(line.split_once(" by ")?.1))?;
+        let host = by.split([' ', ';', '(']).next()?;
+        host.contains('.').then(|| cut(host, MAX_FIELD).to_owned())
+    };
+    let lines = header.all("Received").take(MAX_HANDS);
+    lines.filter_map(host).collect()
 }
 
 /// The bytes of a returned mail that was split into header and `body`; `is_closed` says that nothing of it is missing at its end.
@@ -85,7 +105,7 @@ mod tests {
     fn the_lowest_line_names_the_first_receiver() {
         let first = |text: &str| {
             let header = Header::split(text.as_bytes(), &mut Vec::new()).0;
-            first_receiver(&header).map(|address| address.to_string())
+            receivers(&header).first().map(Address::to_string)
         };
         let received = "Delivered-To: carla@c.example\nReceived: by b.example for <berta@b.example>; Tue\n\
             Received: from a.example\n\tby a.example (x) with ESMTP id 1\n\tfor <anna@a.example>; Tue\n\

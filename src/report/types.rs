@@ -163,10 +163,13 @@ pub struct Original {
     /// The envelope sender (`Return-Path`), where the returned headers have it.
     #[serde(skip)]
     pub return_path: Option<Address>,
-    /// For whom the first mail server that says so took the mail (`Received: … for <…>`), else to whom the first one
-    /// delivered it (`Delivered-To`).
+    /// For whom mail servers took the mail (`Received: … for <…>`), where none says so to whom they delivered it
+    /// (`Delivered-To`). The first server comes first.
     #[serde(skip)]
-    pub first_receiver: Option<Address>,
+    pub receivers: Vec<Address>,
+    /// The hosts that had it in hand (`Received: … by HOST`).
+    #[serde(skip)]
+    pub taken_by: Vec<String>,
     /// Its bytes, for [`crate::trust`] to look for a signature in.
     #[serde(skip)]
     pub returned: Returned,
@@ -180,7 +183,7 @@ impl Original {
             && self.subject.is_none()
             && self.to.is_empty()
             && self.cc.is_empty()
-            && self.first_receiver.is_none()
+            && self.receivers.is_empty()
             && named.iter().all(|address| address.is_none())
     }
 }

@@ -18,7 +18,11 @@ const GROWING: [&str; 8] = [
 ];
 
 /// What reads a whole table because a person asks for it: by their beginnings.
-const ASKED_FOR: [(&str, &str); 6] = [
+const ASKED_FOR: [(&str, &str); 7] = [
+    (
+        "SELECT min(bounced_address), diagnostic, coalesce(status, ''), reply_code, count(*) FROM bounces WHERE",
+        "classify --unknown --ledger",
+    ),
     (
         "SELECT bounced_address, domain, counter FROM temporary_bounces WHERE instr(",
         "find-address by a part of it",

@@ -130,11 +130,11 @@ fn one_of_several_addressees_is_named_too() {
 /// Attack: whoever got a mail of ours says that somebody else's address failed.
 #[test]
 fn an_original_of_ones_own_proves_nothing_of_another() {
-    let original = signed("attacker@example.net");
+    let original = signed("attacker@example.org");
     let forged = proof(&whole(VICTIM, &original), VICTIM);
     assert_contradicted(
         &forged,
-        "of a mail to attacker@example.net, not to this address",
+        "of a mail to attacker@example.org, not to this address",
     );
     assert_contradicted(
         &proof(&headers(VICTIM, &original), VICTIM),
@@ -142,12 +142,25 @@ fn an_original_of_ones_own_proves_nothing_of_another() {
     );
 }
 
+/// Where the attacker's own host says so, it is as if he had passed the mail on: then nobody is judged but himself.
+#[test]
+fn whoever_got_a_mail_of_ours_answers_for_it() {
+    let report = report::parse(whole(VICTIM, &signed("attacker@example.net")).as_bytes());
+    let judged: Vec<&str> = report
+        .recipients
+        .iter()
+        .map(|one| one.address.as_str())
+        .collect();
+    assert_eq!(judged, ["attacker@example.net"]);
+    assert!(report.recipients[0].behind_forward().is_some());
+}
+
 /// Attack: he writes the other's name into it.
 #[test]
 fn an_original_with_another_name_is_contradicted() {
-    let original = signed("attacker@example.net");
+    let original = signed("attacker@example.org");
     for forged in [
-        original.replace("attacker@example.net", VICTIM),
+        original.replace("attacker@example.org", VICTIM),
         original.replace("To: ", &format!("To: {VICTIM}, ")),
         original.replace("\r\nSubject:", &format!("\r\nTo: {VICTIM}\r\nSubject:")),
         original.replace("\r\nDate: Wed, 25", "\r\nDate: Thu, 26"),
