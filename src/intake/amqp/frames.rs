@@ -9,13 +9,15 @@
 //! The layout of frames, methods and properties is that of AMQP 0-9-1 (specification 2.3 and 4.2), with the types of
 //! RabbitMQ's tables.
 
-use bytes::{Buf, BufMut, BytesMut};
-use std::io;
+mod properties;
+mod table;
 
-/// The headers that this service reads. The first is what `send_message_to_rabbitmq.sh` sets, the second is a quorum
-/// queue's.
-pub(super) const MESSAGE_ID: &str = "message-id";
-pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
+pub(super) use properties::{DELIVERY_COUNT, MESSAGE_ID};
+
+use bytes::{BufMut, BytesMut};
+use properties::Used;
+use std::io;
+use table::{Reader, be_u32, each_entry};
 
 /// The largest frame, in bytes. Broker and client agree on 128 kB unless somebody configured more; lapin's buffer takes
 /// 32 such.
@@ -49,19 +51,6 @@ const TABLES_OF_CLIENTS: [Method; 8] = [
     (50, 50),
     (60, 20),
 ];
-
-/// Flags of a message's properties, in the order of the properties.
-const CONTENT_TYPE: u16 = 1 << 15;
-const CONTENT_ENCODING: u16 = 1 << 14;
-const HEADERS: u16 = 1 << 13;
-const DELIVERY_MODE: u16 = 1 << 12;
-const PRIORITY: u16 = 1 << 11;
-const CORRELATION_ID: u16 = 1 << 10;
-const REPLY_TO: u16 = 1 << 9;
-const EXPIRATION: u16 = 1 << 8;
-const MESSAGE_ID_PROPERTY: u16 = 1 << 7;
-/// Another word of flags follows.
-const MORE_FLAGS: u16 = 1;
 
 /// Reads frames, one after the other.
 #[derive(Debug, Default)]
@@ -219,100 +208,6 @@ fn content_header(frame: &[u8], output: &mut BytesMut) -> io::Result<u64> {
     Ok(size)
 }
 
-/// The properties of a message that this service uses, as they were written.
-#[derive(Default)]
-struct Used<'a> {
-    /// Names with their values.
-    headers: Vec<&'a [u8]>,
-    message_id: Option<&'a [u8]>,
-}
-
-impl<'a> Used<'a> {
-    fn read(&mut self, mut rest: Reader<'a>) -> Option<()> {
-        let flags = rest.u16()?;
-        let mut more = flags;
-        while more & MORE_FLAGS != 0 {
-            more = rest.u16()?;
-        }
-        let has = |flag| flags & flag != 0;
-        for flag in [CONTENT_TYPE, CONTENT_ENCODING] {
-            if has(flag) {
-                rest.short()?;
-            }
-        }
-        if has(HEADERS) {
-            let _ = each_entry(Reader(rest.long()?), |entry| {
-                let is_used = match entry.name {
-                    name if name == MESSAGE_ID.as_bytes() => entry.kind == b'S',
-                    name if name == DELIVERY_COUNT.as_bytes() => entry.kind == b'l',
-                    _ => false,
-                };
-                if is_used {
-                    self.headers.push(entry.whole);
-                }
-            });
-        }
-        for flag in [DELIVERY_MODE, PRIORITY] {
-            if has(flag) {
-                rest.take(1)?;
-            }
-        }
-        for flag in [CORRELATION_ID, REPLY_TO, EXPIRATION] {
-            if has(flag) {
-                rest.short()?;
-            }
-        }
-        if has(MESSAGE_ID_PROPERTY) {
-            self.message_id = Some(rest.short()?).filter(|id| std::str::from_utf8(id).is_ok());
-        }
-        Some(())
-    }
-
-    fn written(&self) -> Vec<u8> {
-        let mut flags = 0;
-        let mut list = Vec::new();
-        if !self.headers.is_empty() {
-            flags |= HEADERS;
-            let headers = self.headers.concat();
-            list.put_u32(headers.len() as u32);
-            list.extend(headers);
-        }
-        if let Some(id) = self.message_id {
-            flags |= MESSAGE_ID_PROPERTY;
-            list.put_u8(id.len() as u8);
-            list.extend(id);
-        }
-        [&flags.to_be_bytes()[..], &list].concat()
-    }
-}
-
-/// One entry of a table.
-struct Entry<'a> {
-    whole: &'a [u8],
-    name: &'a [u8],
-    kind: u8,
-    /// As it was written, with its length where it has one.
-    value: &'a [u8],
-}
-
-/// Goes through a table. Tables and arrays in it say how long they are, so what is in them is passed over unread. None
-/// if it can't be read to its end.
-fn each_entry<'a>(mut rest: Reader<'a>, mut take: impl FnMut(Entry<'a>)) -> Option<()> {
-    while !rest.0.is_empty() {
-        let start = rest.0;
-        let (name, kind) = (rest.short()?, rest.u8()?);
-        let value = rest.0;
-        rest.value(kind)?;
-        take(Entry {
-            whole: &start[..start.len() - rest.0.len()],
-            name,
-            kind,
-            value: &value[..value.len() - rest.0.len()],
-        });
-    }
-    Some(())
-}
-
 /// What is between a frame's start and its end mark.
 fn payload(frame: &[u8]) -> io::Result<&[u8]> {
     match frame {
@@ -334,61 +229,6 @@ fn strange(what: String) -> io::Error {
         io::ErrorKind::InvalidData,
         format!("it sent {what}, which no broker would"),
     )
-}
-
-/// Bytes that are read from the front; none when there are too few.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take(1).map(|mut bytes| bytes.get_u8())
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take(2).map(|mut bytes| bytes.get_u16())
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take(8).map(|mut bytes| bytes.get_u64())
-    }
-
-    /// A string of up to 255 bytes.
-    fn short(&mut self) -> Option<&'a [u8]> {
-        let length = self.u8()?;
-        self.take(length.into())
-    }
-
-    /// What states its length in four bytes: a string, a table, an array.
-    fn long(&mut self) -> Option<&'a [u8]> {
-        let length = be_u32(self.take(4)?);
-        self.take(length)
-    }
-
-    /// A value of a table, of this type.
-    fn value(&mut self, kind: u8) -> Option<&'a [u8]> {
-        match kind {
-            b'V' => self.take(0),
-            b't' | b'b' | b'B' => self.take(1),
-            b's' | b'u' | b'U' => self.take(2),
-            b'I' | b'i' | b'f' => self.take(4),
-            b'D' => self.take(5),
-            b'l' | b'L' | b'd' | b'T' => self.take(8),
-            b'S' | b'x' | b'A' | b'F' => self.long(),
-            _ => None,
-        }
-    }
-}
-
-/// The number in the first four bytes, of which there are four.
-fn be_u32(mut bytes: &[u8]) -> usize {
-    // On a machine that can't count so far there is no such frame either.
-    usize::try_from(bytes.get_u32()).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
