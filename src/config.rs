@@ -4,6 +4,7 @@
 //! ever sees a template without `{address}` or a threshold below zero.
 
 mod error;
+mod loaded;
 mod masked;
 mod platform;
 mod proof;
@@ -13,6 +14,7 @@ mod tls;
 mod values;
 
 pub use error::ConfigError;
+pub use loaded::Loaded;
 pub use masked::masked;
 pub use platform::{Authority, Body, Platform, Target};
 pub use proof::{Demand, Dns, NamedKey, Proving};
@@ -50,7 +52,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Handler {
     /// The SQLite database.
-    #[serde(deserialize_with = "values::database")]
+    #[serde(deserialize_with = "values::path")]
     pub dbfile: PathBuf,
     /// Where the raw mails of permanent failures are kept; unset, they are not.
     #[serde(default, deserialize_with = "values::optional_path")]
@@ -179,30 +181,6 @@ pub struct Amqp {
     /// How many mails may be on their way to us unacknowledged.
     #[serde(default = "defaults::prefetch", deserialize_with = "values::prefetch")]
     pub prefetch: u16,
-}
-
-/// A configuration, and where it was found.
-#[derive(Debug, Clone)]
-pub struct Loaded {
-    /// What it says.
-    pub config: Config,
-    /// The file.
-    pub file: PathBuf,
-    /// The environment that was chosen.
-    pub environment: String,
-}
-
-impl Loaded {
-    /// A fault that shows only when a value is used: blames the line of its key, which is named by its path inside of the environment.
-    pub fn fault(&self, keys: &[&str], message: impl fmt::Display) -> ConfigError {
-        let path = [&[self.environment.as_str()], keys].concat();
-        let text = std::fs::read_to_string(&self.file).unwrap_or_default();
-        ConfigError::Wrong {
-            file: self.file.clone(),
-            line: error::line_of_path(&path, &text),
-            message: format!("{}: {message}", path.join(".")),
-        }
-    }
 }
 
 /// Reads the environment `environment` of `file`, or of the first file of [`SEARCHED`] that exists.

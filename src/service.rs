@@ -1,15 +1,17 @@
-//! The parts put together: ledger, engine and suspender, for every command through which mail flows.
+//! The parts put together: ledger, engine, suspender and intakes, for every command through which mail flows.
 //!
-//! Stopping follows the flow: the intakes end first and with them the inbox, then the engine has its last mail, then the suspender
-//! its last answer.
+//! Stopping follows the flow: the intakes end first and with them the inbox, then the engine has its last mail, then the
+//! suspender its last answer.
 
 use crate::archive::Archive;
-use crate::config::Handler;
+use crate::config::{Amqp, Handler};
 use crate::engine::{Engine, InFlight, KeyRing};
-use crate::intake::{Acknowledged, Intake};
+use crate::intake::feed::{self, Tally};
+use crate::intake::{self, Acknowledged, Intake, amqp};
 use crate::ledger::Ledger;
-use crate::mail::{Delivery, Forget, Ticket};
+use crate::mail::{Delivery, Forget, Mail, Ticket};
 use crate::memory::MemoryBudget;
+use crate::smtp::{self, Listener};
 use crate::suspend::{Clock, Schedule, Stop, Suspender};
 use crate::verdict::Knowledge;
 use anyhow::Context;
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -34,6 +36,7 @@ const READ_WITHIN: Duration = Duration::from_secs(4);
 pub struct Service {
     /// For whoever has something to look up or to forget.
     pub ledger: Ledger,
+    handler: Arc<Handler>,
     inbox: mpsc::Sender<Delivery>,
     recording: watch::Receiver<bool>,
     engine: JoinHandle<std::io::Result<()>>,
@@ -42,6 +45,14 @@ pub struct Service {
     suspender: JoinHandle<()>,
     time_is_up: CancellationToken,
     stop: Stop,
+}
+
+/// The intakes that a configuration names.
+pub struct Intakes {
+    /// A queue of a message broker.
+    pub amqp: Option<Amqp>,
+    /// An SMTP server. It listens already: a port that is taken is said before anything runs.
+    pub smtp: Option<(Listener, smtp::Settings)>,
 }
 
 /// How the suspender ends.
@@ -108,6 +119,7 @@ impl Service {
         let (acknowledged, forgetting) = Acknowledged::start(forget(&ledger));
         Ok(Service {
             ledger,
+            handler,
             inbox,
             recording: is_recording,
             engine,
@@ -119,8 +131,37 @@ impl Service {
         })
     }
 
+    /// Runs intakes until each has ended, as they do once `shutdown` is cancelled.
+    ///
+    /// # Errors
+    /// When one of them died of a bug. Then the service is to end, for systemd to start it again.
+    pub async fn run(
+        &self,
+        intakes: Intakes,
+        memory: MemoryBudget,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        self.read_on_for_a_while_after(shutdown.clone());
+        let intake = self.intake(memory, shutdown);
+        let mut running = JoinSet::new();
+        if let Some(amqp) = intakes.amqp {
+            let intake = intake.clone();
+            running.spawn(async move { amqp::run(&amqp, intake).await });
+        }
+        if let Some((listener, settings)) = intakes.smtp {
+            let handler = self.handler.clone();
+            running.spawn(async move {
+                intake::smtp::run(listener, settings, &handler, intake).await;
+            });
+        }
+        while let Some(ended) = running.join_next().await {
+            ended?;
+        }
+        Ok(())
+    }
+
     /// Once `shutdown` is cancelled, what waits to be read has some seconds to be; then it is given back.
-    pub fn read_on_for_a_while_after(&self, shutdown: CancellationToken) {
+    fn read_on_for_a_while_after(&self, shutdown: CancellationToken) {
         let time_is_up = self.time_is_up.clone();
         tokio::spawn(async move {
             shutdown.cancelled().await;
@@ -135,7 +176,7 @@ impl Service {
     }
 
     /// What an intake is given.
-    pub fn intake(&self, memory: MemoryBudget, shutdown: CancellationToken) -> Intake {
+    fn intake(&self, memory: MemoryBudget, shutdown: CancellationToken) -> Intake {
         Intake {
             inbox: self.inbox.clone(),
             acknowledged: self.acknowledged.clone(),
@@ -168,6 +209,27 @@ impl Service {
         self.suspender.await.context("the suspender died")?;
         Ok(())
     }
+}
+
+/// Takes mails through the whole pipeline, and tries every suspension that is due once. A storage fault is not waited
+/// out.
+///
+/// # Errors
+/// When the database or a platform's certificates can't be used, in words that say what to do, or when the engine died.
+pub async fn take_all(
+    handler: Handler,
+    knowledge: Knowledge,
+    mails: impl Iterator<Item = anyhow::Result<Mail>>,
+) -> anyhow::Result<Arc<Tally>> {
+    let give_up = CancellationToken::new();
+    give_up.cancel();
+    let service = Service::start(Arc::new(handler), knowledge, give_up)?;
+    let intake = service.intake(intake::memory(0), CancellationToken::new());
+    let tally = Arc::new(Tally::default());
+    let fed = feed::run(intake, &tally, mails).await;
+    // What was handed in before a mail could not be read is worth as much as ever.
+    service.finish(Ending::Tried).await?;
+    fed.map(|()| tally)
 }
 
 /// Tries every suspension that is due once, without taking any mail.

@@ -55,7 +55,7 @@ const BATCH_BYTES: usize = 32 * 1024 * 1024;
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
     let handler = match common.config {
-        Some(_) => Some(common.load()?.config.handler),
+        Some(_) => Some(common.read()?.config.handler),
         None => None,
     };
     let knowledge = match (&args.rules, &handler) {

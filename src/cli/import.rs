@@ -1,7 +1,6 @@
 //! `import`: mails from files, mboxes and Maildirs through the whole pipeline.
 
-use super::Common;
-use super::stdin::through;
+use super::{Common, take_all};
 use crate::intake::files;
 use crate::mail::{Mail, Source};
 use std::io::Write;
@@ -31,7 +30,7 @@ pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
         .iter()
         .flat_map(|path| files::mails(path))
         .map(named);
-    let tally = through(handler, mails)?;
+    let tally = take_all(handler, mails)?;
     let (recorded, returned) = (tally.recorded(), tally.returned());
     writeln!(std::io::stdout(), "{recorded} mails recorded.")?;
     if returned > 0 {

@@ -18,12 +18,16 @@ mod token;
 
 use crate::config::{self, ConfigError, Handler, Loaded, Platform};
 use crate::diagnosis::Rules;
+use crate::intake::feed::Tally;
+use crate::mail::Mail;
+use crate::service;
 use crate::telemetry::{self, Stream};
 use crate::verdict::Knowledge;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 /// The arguments can't be followed: what clap says, too.
@@ -61,7 +65,15 @@ struct Common {
 }
 
 impl Common {
+    /// The configuration, for a command that opens the database.
     fn load(&self) -> Result<Loaded, ConfigError> {
+        let loaded = self.read()?;
+        loaded.database()?;
+        Ok(loaded)
+    }
+
+    /// The configuration, for a command that only looks into it: whoever types that may be no user of the database.
+    fn read(&self) -> Result<Loaded, ConfigError> {
         config::load(self.config.as_deref(), &self.env)
     }
 }
@@ -132,6 +144,15 @@ pub fn main() -> ExitCode {
 
 fn runtime() -> anyhow::Result<Runtime> {
     Runtime::new().context("the system gives no threads to run on")
+}
+
+/// Takes mails through the whole pipeline.
+fn take_all(
+    handler: Handler,
+    mails: impl Iterator<Item = anyhow::Result<Mail>>,
+) -> anyhow::Result<Arc<Tally>> {
+    let knowledge = knowledge(&handler)?;
+    runtime()?.block_on(service::take_all(handler, knowledge, mails))
 }
 
 /// The platform that a domain belongs to, by its configured domain.

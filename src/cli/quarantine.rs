@@ -1,8 +1,7 @@
 //! `quarantine`: mails that could not be handled: to look at, to handle again, to throw away.
 
-use super::Common;
-use super::stdin::through;
 use super::table::Table;
+use super::{Common, take_all};
 use crate::config::Handler;
 use crate::ledger::{Ledger, Quarantined};
 use crate::mail::{Mail, Source};
@@ -131,7 +130,7 @@ fn requeue(handler: Handler, ledger: &Ledger, ids: &[i64], release: bool) -> any
         mail.released = release;
         Ok(mail)
     });
-    let tally = through(handler, mails)?;
+    let tally = take_all(handler, mails)?;
     println!(
         "{} mails taken through the pipeline again.",
         tally.recorded()

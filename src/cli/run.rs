@@ -2,16 +2,15 @@
 
 use super::Common;
 use crate::config::{ConfigError, Loaded};
-use crate::intake::{self, amqp};
+use crate::intake;
 use crate::memory::MemoryBudget;
-use crate::service::{Ending, Service};
+use crate::service::{Ending, Intakes, Service};
 use crate::smtp::{self, Listen, Listener, TlsError};
 use anyhow::anyhow;
 use sd_notify::NotifyState;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -59,10 +58,10 @@ pub(super) enum ListenBy {
 pub(super) fn serve(loaded: Loaded, listen_by: ListenBy) -> anyhow::Result<ExitCode> {
     let memory = memory(&loaded);
     let smtp = smtp_settings(&loaded, &memory)?;
-    super::runtime()?.block_on(run_intakes(loaded, smtp, memory, listen_by))
+    super::runtime()?.block_on(run_service(loaded, smtp, memory, listen_by))
 }
 
-async fn run_intakes(
+async fn run_service(
     loaded: Loaded,
     smtp: Option<(Listen, smtp::Settings)>,
     memory: MemoryBudget,
@@ -91,26 +90,11 @@ async fn run_intakes(
         ))?,
         (None, None) => None,
     };
-    let service = Service::start(handler.clone(), knowledge, shutdown.clone())?;
-    service.read_on_for_a_while_after(shutdown.clone());
-    let intake = service.intake(memory, shutdown);
-    let mut intakes = JoinSet::new();
-    if let Some(amqp) = loaded.config.amqp {
-        let intake = intake.clone();
-        intakes.spawn(async move { amqp::run(&amqp, intake).await });
-    }
-    if let Some((listener, settings)) = smtp {
-        let intake = intake.clone();
-        intakes.spawn(async move {
-            intake::smtp::run(listener, settings, &handler, intake).await;
-        });
-    }
-    drop(intake);
+    let service = Service::start(handler, knowledge, shutdown.clone())?;
+    let amqp = loaded.config.amqp;
     tell_systemd(NotifyState::Ready);
-    // An intake ends when told to, or by a bug, which ends the service for systemd to start it again.
-    while let Some(ended) = intakes.join_next().await {
-        ended?;
-    }
+    let intakes = Intakes { amqp, smtp };
+    service.run(intakes, memory, shutdown).await?;
     tell_systemd(NotifyState::Stopping);
     service.finish(Ending::Soon).await?;
     info!("Stopped; what was not finished is kept.");

@@ -25,7 +25,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, common: &Common) -> anyhow::Result<ExitCode> {
-    let handler = common.load()?.config.handler;
+    let handler = common.read()?.config.handler;
     let (domain, platform) = super::platform(&handler, &args.domain)?;
     let secrets = &platform.proving.tokens;
     let secret: &Secret = secrets.first().with_context(|| {

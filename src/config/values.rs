@@ -3,12 +3,11 @@
 use super::{Platform, defaults};
 use crate::address::ascii_domain;
 use lapin::uri::AMQPUri;
-use rustix::fs::{Access, access};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -122,49 +121,9 @@ pub(super) fn optional_path<'de, D: Deserializer<'de>>(
     optional(deserializer, |text| Ok(PathBuf::from(text)))
 }
 
-/// The path of a database that can be written, or made.
-pub(super) fn database<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
-    meant(deserializer, |text| {
-        let file = PathBuf::from(text);
-        match database_fault(&file) {
-            None => Ok(file),
-            Some(fault) => Err(fault),
-        }
-    })
-}
-
-/// Why a database can't be there.
-fn database_fault(file: &Path) -> Option<String> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if file.is_dir() {
-        let file = file.display();
-        return Some(format!(
-            "{file} is a folder; write the path of a file in it"
-        ));
-    }
-    if !folder.is_dir() {
-        let folder = folder.display();
-        return Some(format!(
-            "the folder {folder} does not exist; make it (install -d -o bouncedemails {folder}), or write another path"
-        ));
-    }
-    // SQLite makes further files beside the database, so the folder must be writable, too.
-    let (path, error) = [folder, file]
-        .into_iter()
-        .filter(|path| path.exists())
-        .find_map(|path| {
-            Some((
-                path,
-                access(path, Access::READ_OK | Access::WRITE_OK).err()?,
-            ))
-        })?;
-    Some(format!(
-        "{} cannot be read and written by this user ({error}); mend its owner, or write another path",
-        path.display()
-    ))
+/// A path, interpolated.
+pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    meant(deserializer, |text| Ok(PathBuf::from(text)))
 }
 
 /// A count, with an error that says what to write.

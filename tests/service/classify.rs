@@ -261,6 +261,21 @@ fn with_a_configuration_it_says_what_this_service_would_do() {
 }
 
 #[test]
+fn it_looks_into_the_configuration_of_a_service_whose_database_it_may_not_open() {
+    let folder = temp_dir();
+    let configuration = Configuration::in_folder(folder.path()).domain("mydomain.de", &NOBODY);
+    let file = configuration.write();
+    // Nobody can open that, not even root.
+    fs::create_dir(configuration.database()).expect("the folder is ours");
+    let mut command = classify();
+    command.arg("--config").arg(file);
+    let out = output(command.arg("bounce/postfix-user-unknown.eml"));
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let said = text(&out.stdout);
+    assert!(said.contains("    platform  mydomain.de\n"), "{said}");
+}
+
+#[test]
 fn rules_that_cannot_be_used_are_blamed_with_their_line() {
     let folder = temp_dir();
     let rules = folder.path().join("rules.toml");
