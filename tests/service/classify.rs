@@ -433,3 +433,46 @@ fn classify_and_stdin_never_disagree() {
         assert_eq!(said, done, "classify, stdin");
     }
 }
+
+#[test]
+fn what_no_rule_knows_becomes_rules_of_mails_and_of_the_ledger() {
+    let folder = temp_dir();
+    let words = "the moon has set over";
+    for (name, host) in [("a", "mx1.example.org"), ("b", "mx2.example.net")] {
+        let mail = bounce_to("anna@example.com", &format!("550 5.0.0 {words} {host}"));
+        fs::write(folder.path().join(format!("{name}.eml")), mail).expect("a file");
+    }
+    let known = bounce_to("anna@example.com", "550 5.1.1 no such user");
+    fs::write(folder.path().join("c.eml"), known).expect("a file");
+    let said = |command: &mut Command| {
+        let out = output(command);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        text(&out.stdout).to_owned()
+    };
+    let rules = said(classify().arg("--unknown").arg(folder.path()));
+    assert!(
+        rules.starts_with(&format!("# 2 times: # # {words} #\n")),
+        "{rules}"
+    );
+    assert_eq!(rules.matches("[[rule]]").count(), 1, "{rules}");
+    let file = folder.path().join("rules.toml");
+    fs::write(&file, rules).expect("a file");
+    let mut taught = classify();
+    taught.arg("--unknown").arg("--rules").arg(&file);
+    assert_eq!(said(taught.arg(folder.path().join("a.eml"))), "");
+
+    let place = temp_dir();
+    let configuration = Configuration::in_folder(place.path()).domain("mydomain.de", &NOBODY);
+    let config = configuration.write();
+    let program = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bouncedemails"));
+        command.arg("--config").arg(&config);
+        command
+    };
+    said(program().arg("import").arg(folder.path().join("a.eml")));
+    let remembered = said(program().args(["classify", "--unknown", "--ledger"]));
+    assert!(
+        remembered.contains(&format!("words = [\"{words}\"]")),
+        "{remembered}"
+    );
+}
